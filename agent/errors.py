@@ -1,0 +1,117 @@
+"""The one family of errors.
+
+Every error that can reach a caller carries a `code`, a word for the wire that does not change once
+published, and may carry `data`, which must be JSON. The message is for a person: it names what was
+wrong and what would be right. Nothing here does any I/O.
+"""
+
+
+class LimpetError(Exception):
+    """An error with a word for the wire.
+
+    `code` is the word, `message` a sentence, `data` None or JSON-able detail.
+    """
+
+    code = "internal"
+
+    def __init__(self, message, data=None):
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class BadMessage(LimpetError):
+    """Bytes from a peer that its protocol forbids.
+
+    `reason` is the MQTT 5 reason code (section 2.4) that a packet's sender is told; 0 elsewhere.
+    """
+
+    code = "bad-message"
+
+    def __init__(self, message, reason=0):
+        super().__init__(message)
+        self.reason = reason
+
+
+class BadConfig(LimpetError):
+    """A configuration that cannot be used; the message begins with the path of the member."""
+
+    code = "bad-config"
+
+
+class BadJson(LimpetError):
+    """A payload that is not one JSON object in UTF-8."""
+
+    code = "bad-json"
+
+
+class BadRequest(LimpetError):
+    """A request whose own members are wrong: id, method, ttl, reply, deadline."""
+
+    code = "bad-request"
+
+
+class BadParams(LimpetError):
+    """Parameters that the command's declaration does not allow."""
+
+    code = "bad-params"
+
+
+class UnknownMethod(LimpetError):
+    """No command has this name here."""
+
+    code = "unknown-method"
+
+
+class IdRequired(LimpetError):
+    """A command that must not run twice was asked for without an `id`."""
+
+    code = "id-required"
+
+
+class ReplyRefused(LimpetError):
+    """The reply topic lies outside `<root>/reply/`; nobody is answered."""
+
+    code = "reply-refused"
+
+
+class Expired(LimpetError):
+    """The request's time to live had passed before the command could start."""
+
+    code = "expired"
+
+
+class ClockUnknown(LimpetError):
+    """The request's deadline names a clock that this device cannot judge."""
+
+    code = "clock-unknown"
+
+
+class Busy(LimpetError):
+    """No room for another request now; nothing was started."""
+
+    code = "busy"
+
+
+class TooLarge(LimpetError):
+    """A request or a reply over the size that the device can hold."""
+
+    code = "too-large"
+
+
+class Retained(LimpetError):
+    """A call kept by the broker: it may be of any age, so it is never run."""
+
+    code = "retained"
+
+
+class Unavailable(LimpetError):
+    """The device lacks what was asked for; the message holds every reason."""
+
+    code = "unavailable"
+
+
+class CommandFailed(LimpetError):
+    """The command's own code raised; `data` may hold the traceback."""
+
+    code = "failed"

@@ -1,0 +1,141 @@
+"""What interpreters do differently and CPython's library has no one name for.
+
+One rule: everything that must ask which interpreter this is stands here, or in a back end, or in
+`firmware/`; the rest of the house asks this module. It starts no thread and opens nothing on import.
+"""
+
+import gc
+import os
+import sys
+import time
+
+_implementation = sys.implementation
+_CPYTHON = _implementation.name == "cpython"
+
+try:
+    import _thread
+except ImportError:
+    _thread = None
+
+
+def _thread_safety():
+    if _thread is None:
+        return "none"
+    if _CPYTHON:
+        return "gil"
+    # The attribute exists since 1.26. Before that a build cannot be asked, and the usual unix and
+    # rp2 builds are without the lock.
+    return "gil" if getattr(_implementation, "_thread", "unsafe") == "GIL" else "unsafe"
+
+
+# 'gil': threads may share objects. 'unsafe': the collector may free an object that another thread
+# still holds, whatever the code locks. 'none': there is no `_thread`.
+THREADS = _thread_safety()
+
+if hasattr(time, "ticks_ms"):
+    ticks_ms = time.ticks_ms
+    ticks_diff = time.ticks_diff
+else:
+
+    def ticks_ms():
+        """Milliseconds of a counter that only goes forward; only differences mean anything."""
+        return time.monotonic_ns() // 1_000_000
+
+    def ticks_diff(end, start):
+        """Milliseconds from `start` to `end`, two values of `ticks_ms`."""
+        return end - start
+
+
+if _CPYTHON:
+
+    def sync_file(file):
+        """Return once what was written to the open `file` is on the medium. Raises OSError."""
+        file.flush()
+        os.fsync(file.fileno())
+
+    def sync_folder(path):
+        """Return once the names in the folder `path` are on the medium. Raises OSError."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+else:
+    # On the unix port flush() is fsync (vfs_posix_file.c), of a folder opened as a file too. Where
+    # a port has os.sync (most boards), that writes out every file system.
+    _sync_all = getattr(os, "sync", None)
+
+    def sync_file(file):
+        """Return once what was written to the open `file` is on the medium. Raises OSError."""
+        file.flush()
+        if _sync_all:
+            _sync_all()
+
+    def sync_folder(path):
+        """Return once the names in the folder `path` are on the medium. Raises OSError."""
+        if _sync_all:
+            _sync_all()
+            return
+        folder = open(path)
+        try:
+            folder.flush()
+        finally:
+            folder.close()
+
+
+def socket_address(host, port):
+    """What `socket.connect` takes for a TCP connection, and the address family to make it with.
+
+    Returns `(family, address)`. Blocks as long as the resolver does. Raises OSError.
+    """
+    import socket
+
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+    return found[0], found[-1]
+
+
+def format_exception(error):
+    """The traceback of `error` as text, in the interpreter's own form."""
+    import io
+
+    text = io.StringIO()
+    if hasattr(sys, "print_exception"):
+        sys.print_exception(error, text)
+    else:
+        import traceback
+
+        traceback.print_exception(error, file=text)
+    return text.getvalue()
+
+
+def random_bytes(count):
+    """`count` bytes from the system's source of randomness."""
+    return os.urandom(count)
+
+
+def memory():
+    """Bytes of the Python heap in use and free, None where the interpreter does not tell."""
+    if hasattr(gc, "mem_alloc"):
+        return {"used_bytes": gc.mem_alloc(), "free_bytes": gc.mem_free()}
+    return {"used_bytes": None, "free_bytes": None}
+
+
+def describe():
+    """Name, version, build and thread safety of this interpreter, as a dict of strings."""
+    return {
+        "name": _implementation.name,
+        "version": ".".join([str(part) for part in _implementation.version[:3]]),
+        "build": sys.version.split("; ")[-1] if not _CPYTHON else sys.version.split(" (")[0],
+        "machine": _machine(),
+        "threads": THREADS,
+    }
+
+
+def _machine():
+    named = getattr(_implementation, "_machine", None)  # MicroPython: "linux [GCC ...] version"
+    if named:
+        return named
+    import platform
+
+    return "%s %s" % (platform.system().lower(), platform.machine())
