@@ -1,0 +1,1 @@
+"""The benches behind `tools/bench`: each measures one thing and yields rows; see README.md."""
