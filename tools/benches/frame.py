@@ -4,7 +4,8 @@ A bench is a module of this package with
     NAME              the word on the command line
     run(options)      yields records: Row, Subject, Missing, Note, in any order
 and, where it has them,
-    PEERS             subjects to divide the others by; RATIO_METRICS limits which metrics are divided
+    PEERS             subjects to divide the others by; OURS limits which subjects are divided,
+                      RATIO_METRICS which metrics
     TARGETS           the Targets that its figures are held against
     add_arguments(p)  its own options, added to an argparse parser
 The first line of the module's docstring is its line in the list. `options` has `quick` (a run of
@@ -102,11 +103,7 @@ def run_bench(module, options):
     if options.json:
         check_destination(options.json)
     items = collect(module, options)
-    peers = getattr(module, "PEERS", ())
-    metrics = getattr(module, "RATIO_METRICS", ())
-    targets = getattr(module, "TARGETS", ())
-    text = report.format_report(module.NAME, machine.describe(), items, peers, metrics, targets)
-    print(text)
+    print(report.format_report(module, machine.describe(), items))
     if options.json:
         write_rows(options.json, items[0])
     return 0 if items[0] else 1

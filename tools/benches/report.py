@@ -35,7 +35,7 @@ def format_line(cells, widths):
 
 def format_head(row):
     """A column's head; the unit is added where the metric's name does not end with it."""
-    named = row.metric.endswith("_" + row.unit) or row.metric.startswith("per_")
+    named = row.metric.lower().endswith("_" + row.unit.lower()) or row.metric.startswith("per_")
     return row.metric if named or not row.unit else f"{row.metric} {row.unit}"
 
 
@@ -55,17 +55,16 @@ def format_table(rows):
     return "\n\n".join(format_case(case, rows) for case in unique(row.case for row in rows))
 
 
-def format_ratios(rows, peers, metrics=()):
+def format_ratios(rows, peers, ours=(), metrics=()):
     """Each subject's figures divided by each peer's, or "" where there is nothing to divide."""
-    subjects = [name for name in unique(row.subject for row in rows) if name not in peers]
+    subjects = ours or [name for name in unique(row.subject for row in rows) if name not in peers]
     lines = []
     for case in unique(row.case for row in rows):
         for metric in metrics or unique(row.metric for row in rows if row.case == case):
             for subject in subjects:
                 ratios = [divide(rows, case, metric, subject, peer) for peer in peers]
                 if any(ratio is not None for ratio in ratios):
-                    cells = [f"{r:.2f}" if r is not None else "-" for r in ratios]
-                    lines.append([f"{case} {metric} {subject}", *cells])
+                    lines.append([f"{case} {metric} {subject}", *map(format_value, ratios)])
     if not lines:
         return ""
     return format_columns([["ratio (times the peer's)", *(f"/ {p}" for p in peers)], *lines])
@@ -103,13 +102,16 @@ def format_subjects(subjects):
     return "\n".join(f"  {item.name}: {item.description}" for item in subjects)
 
 
-def format_report(bench, machine, items, peers, metrics, targets):
+def format_report(module, machine, items):
     """The whole of a bench's output from what it yielded, `items` sorted by kind."""
     rows, subjects, missing, notes = items
+    peers, ours, metrics, targets = (
+        getattr(module, name, ()) for name in ("PEERS", "OURS", "RATIO_METRICS", "TARGETS")
+    )
     parts = [
-        f"bench {bench}\nmachine: {machine}\n{format_subjects(subjects)}",
+        f"bench {module.NAME}\nmachine: {machine}\n{format_subjects(subjects)}",
         format_table(rows),
-        format_ratios(rows, peers, metrics),
+        format_ratios(rows, peers, ours, metrics),
         format_targets(targets, rows),
         format_missing(missing),
         "\n".join(note.text for note in notes),

@@ -1,0 +1,72 @@
+"""Starts the subjects of a run on one broker and drives each with the C load driver.
+
+The one rule: every subject meets the same driver with the same requests; a run in which one reply
+was wrong, doubled or missing has no figure, it has a reason.
+"""
+
+import contextlib
+import json
+import subprocess
+import time
+from typing import NamedTuple
+
+from benches import processes
+from benches.programs import last_line
+from provision import Unavailable
+
+# The first answer: an interpreter under load starts in seconds.
+START_S = 20
+PROBE_MS = 500
+# Nothing heard for so long in the middle of a run: a reply was lost.
+SILENCE_MS = 5000
+MOST_REQUESTS = 200000
+
+
+class Load(NamedTuple):
+    """What the driver does: so many requests unanswered at a time, for so long."""
+
+    inflight: int
+    seconds: float
+    quickack: bool = False
+
+
+class Driven(NamedTuple):
+    """A subject that can be driven: where it listens and answers, and what counts as an answer."""
+
+    name: str
+    broker: object
+    call: str
+    reply: str
+    expect: str
+
+
+def drive(driver, target, load, count=MOST_REQUESTS, silence_ms=SILENCE_MS):
+    """One run of the driver: the dict that it prints, or Unavailable with what it said."""
+    numbers = (load.inflight, count, load.seconds, silence_ms, int(load.quickack))
+    where = (target.broker.host, target.broker.port, target.call, target.reply, target.expect)
+    command = [driver, *map(str, where + numbers)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Unavailable("the driver: " + last_line(done.stderr))
+    return json.loads(done.stdout)
+
+
+def await_answer(driver, target, running):
+    """Wait until the subject answers its first request; Unavailable with its own last words."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return drive(driver, target, Load(1, 1), count=1, silence_ms=PROBE_MS)
+        except Unavailable as error:
+            if running.process.poll() is not None or time.monotonic() > deadline:
+                raise Unavailable("%s (%s)" % (running.explain(), error)) from None
+
+
+@contextlib.contextmanager
+def answering(recipe, broker, folder, driver, cwd):
+    """A recipe started on that broker, once it answers: (Driven, Running)."""
+    command = recipe.command(broker, folder)
+    target = Driven(recipe.name, broker, recipe.call, recipe.reply, recipe.expect)
+    with processes.started(recipe.name, command, folder, cwd, recipe.environment) as running:
+        await_answer(driver, target, running)
+        yield target, running

@@ -1,0 +1,184 @@
+"""Round trip of `system.ping` through mosquitto, beside three echo peers.
+
+Calls and replies at QoS 1. The same C driver sends the same request to every subject: the agent
+parses it, checks it, dispatches it and answers; the peers only send its bytes back. Rounds of all
+subjects are interleaved, the figures are medians over the rounds.
+
+  inflight=1, inflight=20   so many requests unanswered; mosquitto with set_tcp_nodelay true
+  broker=default            one unanswered; mosquitto as it comes, where Nagle's algorithm holds a
+                            small packet back until the one before it is acknowledged
+  driver-ceiling            the driver, sending to itself through the broker: no subject at all
+"""
+
+import contextlib
+import statistics
+import tempfile
+from typing import NamedTuple
+
+from benches import driving, programs, subjects
+from benches.frame import say
+from benches.records import BenchError, Missing, Note, Row, Subject, Target
+from provision import Unavailable, broker
+
+NAME = "rpc"
+CEILING = "driver-ceiling"
+OURS = ("limpet-micropython-gil", "limpet-micropython-gil-w0", "limpet-cpython")
+PEERS = ("libmosquitto", "paho", "umqtt")
+RATIO_METRICS = ("p50_us", "per_second")
+UNITS = {"p50_us": "us", "p99_us": "us", "per_second": "1/s", "wire_bytes": "B"}
+RECIPES = {
+    "limpet-micropython-gil": lambda name: subjects.agent(name, "micropython-gil", 1),
+    "limpet-micropython-gil-w0": lambda name: subjects.agent(name, "micropython-gil", 0),
+    "limpet-cpython": lambda name: subjects.agent(name, "cpython", 1),
+    "umqtt": subjects.umqtt,
+    "paho": subjects.paho,
+    "libmosquitto": subjects.libmosquitto,
+}
+TARGETS = (
+    Target("inflight=1", "limpet-micropython-gil", "p50_us", "<=", 2.0, "libmosquitto"),
+    Target("inflight=1", "limpet-micropython-gil-w0", "p50_us", "<=", 1.6, "libmosquitto"),
+    Target("inflight=1", "umqtt", "p50_us", ">=", 50, "limpet-micropython-gil"),
+    Target("inflight=20", "limpet-micropython-gil", "per_second", ">=", 1.5, "paho"),
+    Target("broker=default", "limpet-micropython-gil", "p50_us", "<=", 2000),
+)
+NOTES = (
+    "All ends set TCP_NODELAY, but umqtt.simple, which offers no way to: it writes a packet in "
+    "five pieces,\nand Nagle's algorithm holds the later ones until the first is acknowledged.",
+    "In broker=default the driver acknowledges each segment at once (TCP_QUICKACK), so that what "
+    "waits there\nis the subject's side; libmosquitto, paho and umqtt leave it to the kernel.",
+)
+
+
+class Case(NamedTuple):
+    """One way of driving; `nodelay` is the broker's setting."""
+
+    name: str
+    inflight: int
+    nodelay: bool
+
+
+CASES = (
+    Case("inflight=1", 1, True),
+    Case("inflight=20", 20, True),
+    Case("broker=default", 1, False),
+)
+
+
+def add_arguments(parser):
+    """The bench's own options."""
+    parser.add_argument("--rounds", type=int, help="rounds over all subjects (7, quick: 1)")
+    parser.add_argument("--seconds", type=float, help="of each run (1.0, quick: 0.2)")
+    names = [*RECIPES, CEILING]
+    parser.add_argument(
+        "--subjects", help="only these, by comma, of: " + ", ".join(names), metavar="NAMES"
+    )
+
+
+def run(options):
+    """Prepare, start, measure; yields records as frame.py says."""
+    rounds = options.rounds or (1 if options.quick else 7)
+    seconds = options.seconds or (0.2 if options.quick else 1.0)
+    names = choose(options.subjects)
+    try:
+        driver = programs.build_driver()
+        yield Subject("broker", broker.find().description)
+    except Unavailable as error:
+        raise BenchError(str(error)) from None
+    recipes, missing = prepare([name for name in names if name != CEILING])
+    yield from missing
+    yield from (Subject(recipe.name, recipe.description) for recipe in recipes)
+    with contextlib.ExitStack() as stack:
+        targets, missing = start_all(stack, recipes, driver, CEILING in names)
+        yield from missing
+        samples, missing = measure(driver, targets, rounds, seconds)
+    yield from missing
+    yield from summarise(samples)
+    yield from (Note(text) for text in NOTES)
+    yield Note("Medians over %d round(s) of %g s for each subject and case." % (rounds, seconds))
+
+
+def choose(text):
+    """The names asked for, or all of them."""
+    known = [*RECIPES, CEILING]
+    names = text.split(",") if text else known
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BenchError("no such subject: %s (there are %s)" % (unknown[0], ", ".join(known)))
+    return names
+
+
+def prepare(names):
+    """Get what the subjects need: (recipes, missing)."""
+    recipes, missing = [], []
+    for name in names:
+        try:
+            recipes.append(RECIPES[name](name))
+        except Unavailable as error:
+            missing.append(Missing(name, str(error)))
+    return recipes, missing
+
+
+def start_all(stack, recipes, driver, ceiling):
+    """Every subject on both brokers: ({nodelay: [Driven]}, missing)."""
+    targets, missing = {}, []
+    for nodelay in (True, False):
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="limpet-bench-"))
+        served = stack.enter_context(broker.start(nodelay=nodelay))
+        targets[nodelay] = []
+        if ceiling:
+            loop = "limpet/reply/" + CEILING
+            targets[nodelay].append(driving.Driven(CEILING, served, loop, loop, "echo"))
+        for recipe in recipes:
+            say("starting %s, broker with%s nodelay" % (recipe.name, "" if nodelay else "out"))
+            try:
+                context = driving.answering(recipe, served, folder, driver, subjects.ROOT)
+                targets[nodelay].append(stack.enter_context(context)[0])
+            except Unavailable as error:
+                cases = ", ".join(case.name for case in CASES if case.nodelay == nodelay)
+                missing.append(Missing(recipe.name, str(error), cases))
+    return targets, missing
+
+
+def measure(driver, targets, rounds, seconds):
+    """All rounds: ({(case, subject): [what the driver printed]}, missing).
+
+    Each round begins with another subject, so that none always follows the same neighbour.
+    """
+    samples, missing = {}, {}
+    for number in range(rounds):
+        say("round %d of %d" % (number + 1, rounds))
+        for case in CASES:
+            load = driving.Load(case.inflight, seconds, not case.nodelay)
+            for target in rotate(targets[case.nodelay], number):
+                key = (case.name, target.name)
+                if key in missing:
+                    continue
+                try:
+                    samples.setdefault(key, []).append(driving.drive(driver, target, load))
+                except Unavailable as error:
+                    missing[key] = Missing(target.name, str(error), case.name)
+                    samples.pop(key, None)
+    return samples, list(missing.values())
+
+
+def rotate(items, number):
+    """The items, beginning with another one for each number."""
+    start = number % len(items) if items else 0
+    return items[start:] + items[:start]
+
+
+def summarise(samples):
+    """The rows: for each figure the median over the rounds, in the order of cases and recipes."""
+    for case in CASES:
+        for subject in [*RECIPES, CEILING]:
+            runs = samples.get((case.name, subject), ())
+            for metric, unit in UNITS.items() if runs else ():
+                value = statistics.median(figure(run, metric) for run in runs)
+                yield Row(NAME, case.name, subject, metric, round(value, 2), unit)
+
+
+def figure(run, metric):
+    """One figure of one run; `wire_bytes` are those of the driver's connection for each call."""
+    if metric == "wire_bytes":
+        return (run["bytes_in"] + run["bytes_out"]) / run["count"]
+    return run[metric]
