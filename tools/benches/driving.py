@@ -10,9 +10,10 @@ import subprocess
 import time
 from typing import NamedTuple
 
+from provision import Unavailable
+
 from benches import processes
 from benches.programs import last_line
-from provision import Unavailable
 
 # The first answer: an interpreter under load starts in seconds.
 START_S = 20

@@ -8,10 +8,11 @@ import contextlib
 import tempfile
 import time
 
+from provision import Unavailable, broker
+
 from benches import driving, processes, programs, subjects
 from benches.frame import say
 from benches.records import BenchError, Missing, Row, Subject, Target
-from provision import Unavailable, broker
 
 NAME = "idle"
 SETTLE_S = 3

@@ -37,7 +37,7 @@ def describe_load():
 def describe():
     """One line about this machine."""
     processor = read_field("/proc/cpuinfo", "model name") or platform.processor()
-    cores = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+    cores = f"{os.cpu_count()} cores"
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     parts = (processor, cores, describe_memory(), system, describe_load())
     return ", ".join(part for part in parts if part)

@@ -22,7 +22,7 @@ UMQTT_HASH = "sha256:b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab
 
 
 def build(name, sources, flags=(), headers=()):
-    """The path of the program `name`, built from `sources` (files of c/) when they have changed."""
+    """The path of the program `name`, built from `sources` (files of c/) if they have changed."""
     paths = [os.path.join(HERE, "c", source) for source in sources]
     watched = paths + [os.path.join(HERE, "c", header) for header in headers]
     compiler = find_compiler()

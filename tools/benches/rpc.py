@@ -15,10 +15,11 @@ import statistics
 import tempfile
 from typing import NamedTuple
 
+from provision import Unavailable, broker
+
 from benches import driving, programs, subjects
 from benches.frame import say
 from benches.records import BenchError, Missing, Note, Row, Subject, Target
-from provision import Unavailable, broker
 
 NAME = "rpc"
 CEILING = "driver-ceiling"

@@ -12,11 +12,11 @@ import tempfile
 import time
 
 from paho.mqtt import client as mqtt
+from provision import Unavailable, broker
 
 from benches import processes, subjects
 from benches.frame import say
 from benches.records import BenchError, Missing, Row, Subject
-from provision import Unavailable, broker
 
 NAME = "start"
 ONLINE_S = 30

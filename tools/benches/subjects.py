@@ -1,7 +1,7 @@
 """The subjects of the benches over MQTT: our agent on its runtimes, and the echo peers.
 
-The one rule: each is started by its own plain command line, ours by `-m agent --config FILE` as any
-user's. A subject that cannot be had raises `provision.Unavailable` with the reason.
+The one rule: each is started by its own plain command line, ours by `-m agent --config FILE` as
+any user's. A subject that cannot be had raises `provision.Unavailable` with the reason.
 """
 
 import importlib.metadata
@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
+
+from provision import runtimes
 
 from benches import programs
-from provision import runtimes
 
 ROOT = os.path.dirname(os.path.dirname(programs.HERE))
 PEERS_FOLDER = os.path.join(programs.HERE, "peers")

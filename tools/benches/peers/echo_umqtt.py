@@ -3,8 +3,8 @@
     micropython echo_umqtt.py HOST PORT CALL_TOPIC REPLY_TOPIC
 
 The callback only keeps the message and the loop answers it: a publish at QoS 1 waits for its
-acknowledgement inside wait_msg, so publishing from the callback would recurse once for each message
-in flight. The library offers no way to set TCP_NODELAY, and writes a packet in five small pieces.
+acknowledgement inside wait_msg, so publishing from the callback would recurse once for each
+message in flight. The library offers no way to set TCP_NODELAY, and writes a packet in five small pieces.
 """
 
 import sys
