@@ -1,0 +1,242 @@
+"""Fleet: the devices behind one broker, as a technician's program sees them.
+
+Rule: a call is sent with one id and one deadline, and both stay with it: after a broken
+connection the same request goes out again with what is left of its time, and the device's journal
+answers it without a second run. This module ties the parts together and knows no MQTT packet.
+"""
+
+import logging
+import secrets
+import threading
+import time
+
+from . import address
+from .calls import Call, Calls, new_id
+from .errors import CallTimeout, NotListening, Refused, Unreachable
+from .link import Link
+from .roster import Roster
+from .topics import Topics, check_device_name
+
+TIMEOUT_S = 10.0
+RETRY_S = (0.2, 10.0)
+# How long to wait for a broker that does not give us our own message back (its access list may
+# forbid it). Only then is a list of devices made on time alone.
+SETTLE_S = 2.0
+_NOT_AUTHORIZED = 0x87  # MQTT 5 section 2.4
+_NO_SUBSCRIBERS = 0x10
+_log = logging.getLogger("limpet.fleet")
+
+
+class Fleet:
+    """`with Fleet("mqtt://user:password@broker") as fleet: fleet.call("pump-7", "system.ping")`
+
+    `url` is the broker (else `$LIMPET_BROKER`, else this machine's), `root` the topic above all
+    devices, `ca` a file of certificates to trust in place of the system's, `timeout` how long
+    a call and a connection may take unless a call says otherwise, `retry` the first and the
+    longest pause before the next attempt once a connection has been lost, `notice(text)` is told
+    of lost and new connections, from a thread of the fleet's own.
+
+    May be used from several threads. Raises AddressError at once for a wrong URL or root.
+    """
+
+    def __init__(
+        self, url=None, root="limpet", *, ca=None, timeout=TIMEOUT_S, retry=RETRY_S, notice=None
+    ):
+        self.address = address.parse(url)
+        self.timeout = timeout
+        self._topics = Topics(root, secrets.token_hex(8))
+        self._calls = Calls()
+        self._roster = Roster()
+        self._watching_all = False
+        self._echoes = {}
+        self._link = Link(
+            self.address, ca, retry, self._received, self._ready, notice or _log.info
+        )
+
+    def __enter__(self):
+        return self.open()
+
+    def __exit__(self, *_exception):
+        self.close()
+
+    def open(self):
+        """Connect. Raises Unreachable, or Refused if the broker says no."""
+        self._link.open([self._topics.replies], self.timeout)
+        return self
+
+    def close(self):
+        """End the connection. Calls still under way are left without an answer."""
+        self._link.close()
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connection is not None
+
+    @property
+    def protocol(self) -> str | None:
+        """`5` or `3.1.1`, once connected."""
+        return {5: "5", 4: "3.1.1"}.get(self._link.version)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """How many messages were not taken, by reason."""
+        return dict(self._calls.refused + self._roster.refused)
+
+    def devices(self):
+        """The devices by name: a dict of `roster.Device`, in alphabetical order."""
+        self._watch_all()
+        return self._roster.devices()
+
+    def device(self, name):
+        """One `roster.Device`, or None if the broker keeps no status of that name."""
+        filters = self._topics.state(check_device_name(name))
+        if not self._watching_all:
+            self._link.subscribe(filters)
+            self._settle()
+        return self._roster.get(name)
+
+    def watch(self):
+        """An iterator of `roster.Change`: first every device there is, then each change, for
+        ever. What a device says twice before it is taken comes as one change."""
+        self._watch_all()
+        watcher = self._roster.watch()
+        try:
+            while True:
+                yield watcher.next()
+        finally:
+            watcher.close()
+
+    def call(self, device, method, params=None, **options):
+        """Call and wait: the device's result. Options and errors as in `submit` and
+        `Call.result`."""
+        return self.submit(device, method, params, **options).result()
+
+    def submit(self, device, method, params=None, *, ttl=None, timeout=None, id=None) -> Call:
+        """Send a request and return at once; `result()` of what comes back waits.
+
+        `timeout` is how long the caller waits, `ttl` after what time the device must not
+        start the command any more (else the same), `id` the id of an earlier request that this
+        one repeats. Raises AddressError, TypeError or ValueError for what cannot be sent.
+        """
+        timeout = self.timeout if timeout is None else timeout
+        ttl = timeout if ttl is None else ttl
+        if timeout <= 0 or ttl <= 0:
+            raise ValueError("a time must be more than 0 s")
+        now = time.monotonic()
+        call = Call(
+            check_device_name(device),
+            method,
+            {} if params is None else params,
+            id or new_id(),
+            ttl,
+            timeout,
+            now,
+            self._wait,
+        )
+        payload = call.request(self._topics.reply(device), now)
+        self._calls.add(call)
+        # A call that was added before the connection was ready is sent by `_ready`; one that
+        # falls between is sent twice, which its id makes harmless.
+        connection = self._link.connection
+        if connection:
+            self._publish(connection, call, payload)
+        return call
+
+    def call_many(self, requests, **options):
+        """Call several at once: `requests` is a list of (device, method, params). Returns, in
+        the same order, each one's result or the exception it ended with."""
+        calls = [self.submit(*request, **options) for request in requests]
+        return [_outcome(call) for call in calls]
+
+    def _wait(self, call):
+        call.wait(max(0, call.deadline - time.monotonic()))
+        if not call.done():
+            self._calls.finish(call, error=self._no_answer(call))
+        return call.outcome()
+
+    def _no_answer(self, call):
+        if not self.connected:
+            return Unreachable(
+                f"no connection to {self.address} within the {call.timeout:g} s of "
+                f"{call.method} to {call.device}; it may have run: ask again with the id {call.id}"
+            )
+        text = f"no answer from {call.device} in {call.timeout:g} s"
+        if call.refused:
+            text += f"; what came was refused: {call.refused}"
+        return CallTimeout(text, call.device, call.method, call.id)
+
+    def _publish(self, connection, call, payload):
+        def acknowledged(code):
+            self._acknowledged(call, code)
+
+        left = call.expires - time.monotonic()
+        connection.publish(self._topics.call(call.device), payload, left, acknowledged)
+
+    def _acknowledged(self, call, code):
+        """The broker has the request, or says why it goes nowhere (MQTT 5 only)."""
+        topic = self._topics.call(call.device)
+        if code.value == _NO_SUBSCRIBERS:
+            text = f"no answer from {call.device}: nobody is subscribed to {topic}"
+            error = NotListening(text, call.device, call.method, call.id)
+        elif code.value == _NOT_AUTHORIZED:
+            error = Refused(
+                f"{self.address} does not allow a call to {call.device}: "
+                f"give the user the right to write to {topic} in the broker's access list"
+            )
+        elif code.is_failure:
+            error = Refused(f"{self.address} did not take the call to {call.device}: {code}")
+        else:
+            return
+        self._calls.finish(call, error=error)
+
+    def _watch_all(self):
+        if not self._watching_all:
+            self._link.subscribe(self._topics.state())
+            self._settle()
+            self._watching_all = True
+
+    def _settle(self):
+        """Wait until the broker has sent what it keeps: it answers in order, so our own message
+        to ourselves comes back behind that."""
+        connection = self._link.connection
+        if connection:
+            arrived = threading.Event()
+            self._echo(connection, arrived.set)
+            arrived.wait(SETTLE_S)
+
+    def _echo(self, connection, then):
+        token = secrets.token_hex(8).encode()
+        self._echoes[token] = then
+        connection.publish(self._topics.echo, token)
+
+    def _ready(self, connection):
+        """A connection is there, and subscribed: send what waits, take stock of the devices."""
+        self._roster.mark_stale()
+        self._echoes.clear()
+        self._echo(connection, self._roster.drop_stale)
+        now = time.monotonic()
+        for call in self._calls.waiting(now):
+            if call.expires > now:
+                payload = call.request(self._topics.reply(call.device), now)
+                self._publish(connection, call, payload)
+
+    def _received(self, topic, payload, retained):
+        if topic == self._topics.echo:
+            self._echoes.pop(payload, _nothing)()
+            return
+        kind, device = self._topics.split(topic) or (None, None)
+        if kind == "reply":
+            self._calls.answer(device, payload)
+        elif kind:
+            self._roster.update(device, kind, payload, retained, time.monotonic())
+
+
+def _nothing():
+    """For an echo nobody waits for any more."""
+
+
+def _outcome(call):
+    try:
+        return call.result()
+    except Exception as error:  # noqa: BLE001 - handed to the caller as a value
+        return error
