@@ -4,7 +4,8 @@
 
 The callback only keeps the message and the loop answers it: a publish at QoS 1 waits for its
 acknowledgement inside wait_msg, so publishing from the callback would recurse once for each
-message in flight. The library offers no way to set TCP_NODELAY, and writes a packet in five small pieces.
+message in flight. The library offers no way to set TCP_NODELAY, and writes a packet in five small
+pieces.
 """
 
 import sys
