@@ -1,0 +1,115 @@
+"""The configuration file: one JSON object, declared here, checked whole before anything starts.
+
+The one rule: an error names the path of the wrong member and what would be right; nothing is
+guessed and no secret is repeated. Reading the file is all the I/O there is.
+"""
+
+import json
+
+from agent import schema
+from agent.errors import BadConfig, BadJson
+from agent.strict_json import parse_object
+
+MAX_FILE_BYTES = 16384  # it is held whole in memory, once as text and once as values
+
+RESERVED_NAMES = ("all", "group", "release", "blob", "reply")
+NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
+_MQTT = (
+    schema.text("host", "127.0.0.1", low=1, high=255, about="name or address of the broker"),
+    schema.integer("port", 1883, low=1, high=65535),
+    schema.text("username", None, high=256),
+    schema.secret("password", None, high=256),
+    schema.text("client_id", None, low=1, high=64, about="the device's id where it is not given"),
+    schema.integer("keep_alive_s", 60, low=5, high=65535, unit="s"),
+    schema.integer("connect_timeout_s", 10, low=1, high=300, unit="s"),
+    schema.number("backoff_first_s", 1, low=0.01, high=300, unit="s", about="after a first failure"),
+    schema.number("backoff_most_s", 300, low=0.01, high=3600, unit="s"),
+    schema.integer(
+        "maximum_packet_bytes",
+        4096,
+        low=256,
+        high=262144,
+        unit="B",
+        about="largest packet taken; memory for it is set aside once",
+    ),
+    schema.integer(
+        "receive_maximum", 20, low=1, high=256, about="requests that the broker may have under way"
+    ),
+)
+
+_CLOCK = (
+    schema.text(
+        "synced_file",
+        "/run/systemd/timesync/synchronized",
+        about="exists once the system vouches for its clock; null where nobody does",
+    ),
+)
+
+FIELDS = (
+    schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
+    schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
+    schema.structure("mqtt", _MQTT, {}),
+    schema.integer(
+        "workers",
+        "auto",
+        low=0,
+        high=16,
+        choices=("auto",),
+        about="threads that run commands; auto: 1 where threads are safe, else 0",
+    ),
+    schema.text("data", "data", low=1, high=255, about="folder for what survives a restart"),
+    schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
+    schema.structure("clock", _CLOCK, {}),
+    schema.text("log", "info", choices=("error", "warning", "info", "debug")),
+)
+
+
+def load(path):
+    """Read and check the file at `path`; returns a dict with every member of FIELDS.
+
+    Raises BadConfig, its message beginning with the path.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadConfig("%s: cannot be read: %s" % (path, error))
+    if len(data) > MAX_FILE_BYTES:
+        raise BadConfig("%s: more than %d bytes" % (path, MAX_FILE_BYTES))
+    try:
+        return parse(data)
+    except BadConfig as error:
+        raise BadConfig("%s: %s" % (path, error.message))
+
+
+def parse(data):
+    """Check the bytes of a configuration; returns a dict. Raises BadConfig."""
+    try:
+        values = schema.check(FIELDS, parse_object(data), BadConfig)
+    except BadJson as error:
+        raise BadConfig(error.message)
+    for path, name in _names(values):
+        check_name(path, name)
+    if values["device"] in RESERVED_NAMES:
+        raise BadConfig("device: %s is reserved" % values["device"])
+    return values
+
+
+def _names(values):
+    yield "device", values["device"]
+    for level in values["root"].split("/"):
+        yield "root", level
+    for index, group in enumerate(values["groups"]):
+        yield "groups[%d]" % index, group
+
+
+def check_name(path, name):
+    """Raise BadConfig unless `name` may stand as a level of a topic."""
+    if not name or any([character not in NAME_CHARACTERS for character in name]):
+        raise BadConfig('%s: "%s": made of A-Z a-z 0-9 _ - only' % (path, name))
+
+
+def describe():
+    """Every member with its kind, default and meaning, as JSON text for a person."""
+    return json.dumps([schema.describe(field) for field in FIELDS])

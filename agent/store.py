@@ -1,0 +1,156 @@
+"""Small values that survive a power cut.
+
+Each value lives in two records, `NAME.0` and `NAME.1`, that take turns: a write goes over the older
+one and is synced before `write` returns, so the newer one is whole whatever happens meanwhile. A
+record carries its turn, its length and a CRC; a torn one does not count. No rename is needed, which
+FAT could not do atomically, so a write costs one sync.
+The folder is synced once for each record in each run: a name that an earlier run made may still be
+only in memory, if that run was killed between its write and its sync.
+
+The files come as a collaborator, so that a test can cut the power at every operation.
+"""
+
+import errno
+import os
+import struct
+from binascii import crc32
+
+from interpreter import sync_file, sync_folder
+
+from agent.errors import LimpetError
+
+MAX_VALUE_BYTES = 16384  # a value is held whole in memory, twice while it is written
+_HEADER = "<4sIII"  # magic, turn, length, CRC-32 of turn, length and value
+_HEADER_BYTES = struct.calcsize(_HEADER)
+_MAGIC = b"LMP1"
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+class StoreError(LimpetError):
+    """A value could not be kept: no space, no permission, a wrong name; the message says which."""
+
+    code = "store"
+
+
+class Files:
+    """The real files: whole reads, synced whole writes."""
+
+    def read(self, path, limit):
+        """The first `limit` bytes of the file, or None where there is none. Raises OSError."""
+        try:
+            with open(path, "rb") as file:
+                return file.read(limit)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+
+    def write(self, path, data):
+        """Make `data` the content of the file, on the medium before this returns."""
+        with open(path, "wb") as file:
+            file.write(data)
+            sync_file(file)
+
+    def sync_folder(self, path):
+        """Put the names in the folder on the medium."""
+        sync_folder(path)
+
+
+class Store:
+    """Named values in one folder. Owner: the main thread."""
+
+    def __init__(self, folder, files=None):
+        self._folder = folder.rstrip("/") or "/"
+        self._files = files or Files()
+        self._turns = {}  # name: (turn, index of the newer record)
+        self._named = set()  # paths whose name this run has put on the medium
+
+    def read(self, name):
+        """The value last written under `name`, or None."""
+        newest = None
+        for index in (0, 1):
+            record = _open_record(self._read(self._path(name, index)))
+            if record and (newest is None or record[0] > newest[0]):
+                newest = (record[0], index, record[1])
+        if newest is None:
+            return None
+        self._turns[name] = newest[:2]
+        return newest[2]
+
+    def write(self, name, value):
+        """Keep `value`, bytes, under `name`: it is on the medium when this returns.
+
+        Raises StoreError, and then the value before this one still stands.
+        """
+        if len(value) > MAX_VALUE_BYTES:
+            raise StoreError("%s: %d bytes; at most %d" % (name, len(value), MAX_VALUE_BYTES))
+        if name not in self._turns:
+            self.read(name)
+        turn, index = self._turns.get(name, (0, 1))
+        path = self._path(name, 1 - index)
+        try:
+            self._files.write(path, _make_record(turn + 1, value))
+            if path not in self._named:
+                self._files.sync_folder(self._folder)
+        except OSError as error:
+            raise StoreError("%s: cannot be written: %s" % (path, error))
+        self._named.add(path)
+        self._turns[name] = (turn + 1, 1 - index)
+
+    def _read(self, path):
+        try:
+            return self._files.read(path, _LIMIT)
+        except OSError as error:
+            raise StoreError("%s: cannot be read: %s" % (path, error))
+
+    def _path(self, name, index):
+        if not name or any([c not in _NAME_CHARACTERS for c in name]):
+            raise StoreError("%r: a name is made of a-z 0-9 - _" % name)
+        return "%s/%s.%d" % (self._folder, name, index)
+
+
+_LIMIT = MAX_VALUE_BYTES + _HEADER_BYTES + 1  # one more, so that a longer file is not a record
+
+
+def _checksum(turn, value):
+    return crc32(value, crc32(struct.pack("<II", turn, len(value)))) & 0xFFFFFFFF
+
+
+def _make_record(turn, value):
+    return struct.pack(_HEADER, _MAGIC, turn, len(value), _checksum(turn, value)) + value
+
+
+def _open_record(data):
+    """`(turn, value)` of a whole record, None for anything else."""
+    if not data or len(data) < _HEADER_BYTES:
+        return None
+    magic, turn, length, checksum = struct.unpack(_HEADER, data[:_HEADER_BYTES])
+    value = data[_HEADER_BYTES:]
+    if magic != _MAGIC or length != len(value) or checksum != _checksum(turn, value):
+        return None
+    return turn, value
+
+
+def make_folder(path):
+    """Make the folder `path`, and those above it that are missing, on the medium.
+
+    Raises StoreError.
+    """
+    parent = "/" if path.startswith("/") else "."
+    made = "/" if path.startswith("/") else ""
+    for part in [part for part in path.split("/") if part]:
+        made += part
+        try:
+            _make_one(made, parent)
+        except OSError as error:
+            raise StoreError("%s: cannot be made: %s" % (made, error))
+        parent = made
+        made += "/"
+
+
+def _make_one(path, parent):
+    try:
+        os.stat(path)
+    except OSError:
+        os.mkdir(path)
+        sync_folder(parent)

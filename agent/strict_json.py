@@ -1,0 +1,251 @@
+"""JSON as RFC 8259 has it, on an interpreter whose parser is easier to please.
+
+MicroPython's parser takes commas and colons for white space: `{"a":1,,}` passes it, `["a",1 2]`
+too, and it makes invalid UTF-8 of an escaped surrogate pair. The one rule: what one runtime
+refuses, all refuse. A strict parser in Python costs more than the whole rest of a request, so the
+interpreter parses, and the separators are counted against the values that came out; only where
+the count is off is the text gone through in Python, which also says where it is wrong. What still
+passes on MicroPython changes no value: separators in the right number but in each other's places,
+a closing bracket of the wrong kind, `01`, an unknown escape, a raw control character.
+
+Pure: bytes in, a dict out, or BadJson.
+"""
+
+import json
+
+from agent.errors import BadJson
+
+MAX_DEPTH = 16  # of nested containers: the counting recurses, and a worker's stack is small
+
+
+def _parser_is_lenient():
+    try:
+        json.loads("[1,,2]")
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_constant(name):
+    raise ValueError("%s is no JSON" % name)
+
+
+_LENIENT = _parser_is_lenient()
+# CPython's parser in turn takes NaN and Infinity, unless told otherwise.
+_OPTIONS = {} if _LENIENT else {"parse_constant": _refuse_constant}
+
+
+def parse_object(data):
+    """The object that `data`, UTF-8 bytes, holds. Raises BadJson with what is wrong."""
+    if _LENIENT and (data.find(b"\\ud") >= 0 or data.find(b"\\uD") >= 0):
+        data = join_surrogates(data)
+    try:
+        value = json.loads(data, **_OPTIONS)
+    except UnicodeError:
+        raise BadJson("not UTF-8")
+    except ValueError as error:
+        raise BadJson("not JSON: %s" % (explain(data) or error))
+    except (MemoryError, RuntimeError):  # RuntimeError: recursion, on either runtime
+        raise BadJson("nested too deep, or too large")
+    if not isinstance(value, dict):
+        raise BadJson("expected an object")
+    separators = _separators(value, 1)
+    if _LENIENT and separators != data.count(b",") + data.count(b":"):
+        wrong = explain(data)
+        if wrong:
+            raise BadJson("not JSON: %s" % wrong)
+    return value
+
+
+def _separators(value, depth):
+    """How many commas and colons the text of the container has, those inside strings included."""
+    if depth > MAX_DEPTH:
+        raise BadJson("nested deeper than %d" % MAX_DEPTH)
+    count = len(value) - 1 if value else 0
+    if isinstance(value, dict):
+        count += len(value)
+        for name in value:
+            if not isinstance(name, str):
+                raise BadJson("not JSON: a name that is no string")
+            count += name.count(",") + name.count(":")
+        value = value.values()
+    for item in value:
+        if isinstance(item, str):
+            count += item.count(",") + item.count(":")
+        elif isinstance(item, (dict, list)):
+            count += _separators(item, depth + 1)
+    return count
+
+
+def join_surrogates(data):
+    """`data` with each escaped surrogate pair written as the character it stands for.
+
+    RFC 8259, section 7. A surrogate without its other half stays as it is.
+    """
+    out = bytearray()
+    at = 0
+    while True:
+        escape = data.find(b"\\", at)
+        if escape < 0:
+            return bytes(out) + data[at:]
+        out.extend(data[at:escape])
+        character = _surrogate_pair(data[escape : escape + 12])
+        at = escape + (12 if character else 2)
+        out.extend(character or data[escape:at])
+
+
+def _surrogate_pair(text):
+    """The UTF-8 of `\\uD83D\\uDE00`, None where `text` is no such pair."""
+    if len(text) < 12 or text[:2] != b"\\u" or text[6:8] != b"\\u":
+        return None
+    try:
+        high, low = int(text[2:6], 16), int(text[8:12], 16)
+    except ValueError:
+        return None
+    if not (0xD800 <= high < 0xDC00 <= low < 0xE000):
+        return None
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)).encode()
+
+
+_SPACE = b" \t\n\r"
+_ESCAPES = b'"\\/bfnrtu'
+_DIGITS = b"0123456789"
+_HEX = b"0123456789abcdefABCDEF"
+
+
+def explain(data):
+    """Where and why `data` is not JSON, in words; None where it is."""
+    try:
+        _Checker(data).check()
+    except _Wrong as wrong:
+        return str(wrong)
+    return None
+
+
+class _Wrong(Exception):
+    pass
+
+
+class _Checker:
+    """Goes through the text once, with a stack of the containers it is in."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def check(self):
+        closers = []  # of the containers around this place
+        while True:
+            opened = self._value()
+            if opened:
+                closers.append(b"}" if opened == b"{" else b"]")
+                if len(closers) > MAX_DEPTH:
+                    self._refuse("nesting of at most %d" % MAX_DEPTH)
+                if self._skip(closers[-1]):
+                    closers.pop()
+                else:
+                    self._name_of_member(closers)
+                    continue
+            while closers and not self._skip(b","):
+                self._expect(closers.pop(), "a comma or the closing bracket")
+            if not closers:
+                break
+            self._name_of_member(closers)
+        if self._peek():
+            self._refuse("the end")
+
+    def _name_of_member(self, closers):
+        if closers[-1] == b"}":
+            self._peek()
+            self._string("a name in double quotes")
+            self._expect(b":", "a colon")
+
+    def _value(self):
+        """Pass one scalar, or the opening of a container, which is returned."""
+        first = self._peek()
+        if first in (b"{", b"["):
+            self.at += 1
+            return first
+        if first == b'"':
+            self._string("a string")
+        elif first and first in b"-0123456789":
+            self._number()
+        else:
+            self._word()
+        return None
+
+    def _word(self):
+        for word in (b"true", b"false", b"null"):
+            if self.data[self.at : self.at + len(word)] == word:
+                self.at += len(word)
+                return
+        self._refuse("a value")
+
+    def _string(self, wanted):
+        if self._here() != b'"':
+            self._refuse(wanted)
+        self.at += 1
+        while self._here() != b'"':
+            here = self._here()
+            if not here or here < b" ":
+                self._refuse("a closing quote, and no control character before it")
+            self.at += 1
+            if here == b"\\":
+                self._escape()
+        self.at += 1
+
+    def _escape(self):
+        kind = self._here()
+        if not kind or kind not in _ESCAPES:
+            self._refuse("an escape of JSON")
+        self.at += 1
+        if kind == b"u":
+            for _ in range(4):
+                self._one_of(_HEX, "four hexadecimal digits")
+
+    def _number(self):
+        self._skip(b"-")
+        if self._here() == b"0":
+            self.at += 1
+        else:
+            self._digits()
+        if self._here() == b".":
+            self.at += 1
+            self._digits()
+        if self._here() in (b"e", b"E"):
+            self.at += 1
+            if self._here() in (b"+", b"-"):
+                self.at += 1
+            self._digits()
+
+    def _digits(self):
+        self._one_of(_DIGITS, "a digit")
+        while self._here() and self._here() in _DIGITS:
+            self.at += 1
+
+    def _one_of(self, characters, wanted):
+        if not self._here() or self._here() not in characters:
+            self._refuse(wanted)
+        self.at += 1
+
+    def _here(self):
+        return self.data[self.at : self.at + 1]
+
+    def _peek(self):
+        while self._here() and self._here() in _SPACE:
+            self.at += 1
+        return self._here()
+
+    def _skip(self, mark):
+        if self._peek() != mark:
+            return False
+        self.at += 1
+        return True
+
+    def _expect(self, mark, wanted):
+        if not self._skip(mark):
+            self._refuse(wanted)
+
+    def _refuse(self, wanted):
+        shown = repr(self._here())[1:] if self._here() else "the end"
+        raise _Wrong("at byte %d: expected %s, got %s" % (self.at, wanted, shown))
