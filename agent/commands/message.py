@@ -1,0 +1,167 @@
+"""Requests and responses: bytes in, a record out, and back.
+
+A request is one JSON object (design: JSON-RPC 2.0's `id`, `method`, `params`, plus `ttl`, `reply`,
+`deadline`). It is checked whole, once, here; everything behind this file sees records only. The one
+rule: whoever can be answered is answered, so the address is read before anything is judged.
+
+Pure: knows no clock, socket or thread; time comes as an argument, in ms.
+"""
+
+import json
+from collections import namedtuple
+
+from agent import schema
+from agent.errors import (
+    BadRequest,
+    ClockUnknown,
+    Expired,
+    LimpetError,
+    ReplyRefused,
+    TooLarge,
+)
+
+# Where an answer goes: `id` and `correlation` are echoed; each may be None. `topic` None: the
+# caller wants no answer.
+Address = namedtuple("Address", ("id", "topic", "correlation"))
+NOWHERE = Address(None, None, None)
+
+# A request that may run: `expires` is an int of the device's monotonic clock, in ms.
+Request = namedtuple("Request", ("address", "method", "params", "expires"))
+
+# What the device knows of time when a request arrives: monotonic ms, the boot's nonce, and the
+# wall clock as (ms since 1970, quality).
+Moment = namedtuple("Moment", ("now", "nonce", "wall"))
+
+DEFAULT_TTL_S = 60  # long enough for a slow link, short enough that nobody has forgotten the call
+MAX_TTL_S = 86400  # a journal must remember ids for as long as their requests are accepted
+LEAST_ID = 11  # characters: 64 random bits in base64 without padding
+MOST_ID = 64  # an id is kept in the journal, so it must not be a way to fill it
+MAX_REPLY_TOPIC = 128  # characters; held with each request under way
+
+_DEADLINE = (
+    schema.text("nonce", None, low=1, high=64),
+    schema.number("uptime_ms", None, low=0, unit="ms"),
+    schema.number("time", None, low=0, unit="s", about="seconds since 1970"),
+)
+
+FIELDS = {
+    field.name: field
+    for field in (
+        schema.text("id", None, low=LEAST_ID, high=MOST_ID),
+        schema.text("method", low=1, high=64),
+        schema.structure("params", None, {}),
+        schema.number("ttl", DEFAULT_TTL_S, low=0, high=MAX_TTL_S, unit="s"),
+        schema.text("reply", None, low=1, high=MAX_REPLY_TOPIC),
+        schema.structure("deadline", _DEADLINE, None),
+    )
+}
+
+
+def read_address(document, response_topic, correlation, prefix):
+    """Where the answer to `document` goes.
+
+    `response_topic` and `correlation` are the MQTT 5 properties or None; `prefix` is what every
+    reply topic begins with. A member that is wrong counts as absent here, `parse_request` names
+    it. Raises ReplyRefused.
+    """
+    topic = document.get("reply") if response_topic is None else response_topic
+    if topic is not None:
+        _check_reply_topic(topic, prefix)
+    identity = document.get("id")
+    if not isinstance(identity, str) or len(identity) > MOST_ID:
+        identity = None
+    return Address(identity, topic, correlation)
+
+
+def _check_reply_topic(topic, prefix):
+    if (
+        not isinstance(topic, str)
+        or len(topic) > MAX_REPLY_TOPIC
+        or not topic.startswith(prefix)
+        or len(topic) == len(prefix)
+        or "+" in topic
+        or "#" in topic
+        or "\0" in topic
+    ):
+        raise ReplyRefused(
+            "reply: a topic under %s of at most %d characters" % (prefix, MAX_REPLY_TOPIC)
+        )
+
+
+def parse_request(document, address, moment, message_expiry_s=None):
+    """The record of a request that may run. Raises BadRequest, Expired or ClockUnknown.
+
+    `message_expiry_s` is what the broker left of the MQTT 5 Message Expiry Interval: the time that
+    the request spent queued there is gone from it already.
+    """
+    ttl_s, deadline = DEFAULT_TTL_S, None
+    for name, value in document.items():
+        if name in ("id", "method", "ttl", "reply", "deadline"):
+            _check_member(name, value)
+    if "method" not in document:
+        raise BadRequest("method: missing; expected a string")
+    params = document.get("params")
+    if params is None:
+        params = {}
+    elif not isinstance(params, dict):
+        raise BadRequest("params: expected an object; parameters go by name")
+    if document.get("ttl") is not None:
+        ttl_s = document["ttl"]
+    if message_expiry_s is not None and message_expiry_s < ttl_s:
+        ttl_s = message_expiry_s
+    expires = moment.now + int(ttl_s * 1000)
+    deadline = document.get("deadline")
+    if deadline is not None:
+        expires = min(expires, _deadline(deadline, moment))
+    if expires <= moment.now:
+        raise Expired("the request's time had passed when it arrived")
+    return Request(address, document["method"], params, expires)
+
+
+def _check_member(name, value):
+    field = FIELDS[name]
+    schema.check((field,), {name: value}, BadRequest)
+
+
+def _deadline(deadline, moment):
+    """The deadline in the device's monotonic time, in ms."""
+    if deadline.get("time") is not None:
+        unix_ms, quality = moment.wall
+        if quality != "synced":
+            raise ClockUnknown("deadline.time: this device's clock is %s" % quality)
+        return moment.now + int(deadline["time"] * 1000) - unix_ms
+    if deadline.get("nonce") is None or deadline.get("uptime_ms") is None:
+        raise BadRequest("deadline: expected nonce and uptime_ms, or time")
+    if deadline["nonce"] != moment.nonce:
+        raise Expired("deadline: given in the time of another boot", {"nonce": moment.nonce})
+    return int(deadline["uptime_ms"])
+
+
+def encode_result(address, device, now, result, limit):
+    """The bytes of a response with a result. Raises TooLarge over `limit` bytes."""
+    return _encode(address, device, now, "result", result, limit)
+
+
+def encode_error(address, device, now, error, limit):
+    """The bytes of a response with an error of the family; its data is left out if too large."""
+    words = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        words["data"] = error.data
+    try:
+        return _encode(address, device, now, "error", words, limit)
+    except TooLarge:
+        short = {"code": error.code, "message": error.message[:100]}
+        return _encode(address, device, now, "error", short, limit)
+
+
+def _encode(address, device, now, name, value, limit):
+    document = {"device": device, "uptime_ms": now, name: value}
+    if address.id is not None:
+        document["id"] = address.id
+    try:
+        data = json.dumps(document).encode()
+    except (TypeError, ValueError) as error:
+        raise LimpetError("the result cannot be written as JSON: %s" % error)
+    if len(data) > limit:
+        raise TooLarge("the response has %d bytes; the link takes %d" % (len(data), limit))
+    return data

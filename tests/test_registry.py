@@ -1,0 +1,67 @@
+"""agent/commands/registry.py and rpc.py: declared once, told over the wire."""
+
+from agent import schema
+from agent.commands import rpc
+from agent.commands.registry import Command, Registry
+from agent.errors import BadParams, UnknownMethod
+from support import raises
+
+
+def make(name="a.b", params=(), permission="read", repeat="repeat", about="It."):
+    return Command(name, lambda params: params, params, permission, repeat, True, about)
+
+
+def filled():
+    registry = Registry()
+    registry.add(rpc.commands(registry))
+    registry.add([make("z.z", (schema.integer("n", 3, low=0, unit="ms", about="how many"),))])
+    return registry
+
+
+def test_an_unknown_command_is_named():
+    assert "no.such" in raises(UnknownMethod, filled().find, "no.such").message
+
+
+def test_a_wrong_declaration_is_refused():
+    registry = filled()
+    raises(ValueError, registry.add, [make("z.z")])
+    raises(ValueError, registry.add, [make(permission="root")])
+    raises(ValueError, registry.add, [make(repeat="often")])
+
+
+def test_params_are_checked_and_filled_in():
+    registry = filled()
+    command = registry.find("z.z")
+    assert registry.checked_params(command, {}) == {"n": 3}
+    assert registry.checked_params(command, {"n": 5}) == {"n": 5}
+    error = raises(BadParams, registry.checked_params, command, {"n": -1})
+    assert error.message == "n: expected an integer at least 0 (ms), got -1"
+    error = raises(BadParams, registry.checked_params, command, {"m": 1})
+    assert error.message == "m: unknown; known here: n"
+    error = raises(BadParams, registry.checked_params, registry.find("rpc.list"), {"m": 1})
+    assert error.message == "m: unknown; known here: no member"
+
+
+def test_the_list_names_every_command_with_its_rules():
+    listed = filled().find("rpc.list").call({})
+    assert [entry["name"] for entry in listed] == ["rpc.describe", "rpc.list", "z.z"]
+    assert listed[2] == {"name": "z.z", "permission": "read", "repeat": "repeat", "about": "It."}
+
+
+def test_a_description_tells_the_parameters():
+    registry = filled()
+    words = registry.find("rpc.describe").call({"method": "z.z"})
+    assert words["params"] == [
+        {
+            "name": "n", "type": "integer", "required": False, "default": 3, "low": 0,
+            "unit": "ms", "about": "how many",
+        }
+    ]  # fmt: skip
+    raises(UnknownMethod, registry.find("rpc.describe").call, {"method": "no.such"})
+
+
+def test_the_digest_changes_with_a_declaration_and_with_nothing_else():
+    assert filled().digest() == filled().digest()
+    other = filled()
+    other.add([make("y.y")])
+    assert other.digest() != filled().digest() and len(other.digest()) == 16
