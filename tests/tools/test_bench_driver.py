@@ -104,7 +104,7 @@ class ScriptedBroker:
 def drive(driver, answer, expect="echo", inflight=1, count=50, silence_ms=300):
     """Run the driver against the script: (the finished process, the broker)."""
     with ScriptedBroker(answer) as broker:
-        where = ("127.0.0.1", broker.port, CALL, REPLY, expect)
+        where = ("127.0.0.1", broker.port, CALL, REPLY, expect, "system.ping")
         command = [driver, *map(str, (*where, inflight, count, 30, silence_ms, 0))]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return done, broker

@@ -106,5 +106,6 @@ def test_a_run_that_went_wrong_leaves_a_reason_and_no_figure(monkeypatch):
     assert {(item.subject, item.case) for item in missing} == {
         ("paho", "inflight=1"),
         ("paho", "inflight=20"),
+        ("paho", "method=system.echo"),
     }
     assert len(samples["inflight=1", "libmosquitto"]) == 3

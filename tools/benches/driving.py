@@ -24,10 +24,11 @@ MOST_REQUESTS = 200000
 
 
 class Load(NamedTuple):
-    """What the driver does: so many requests unanswered at a time, for so long."""
+    """What the driver does: so many requests unanswered at a time, for so long, for a method."""
 
     inflight: int
     seconds: float
+    method: str = "system.ping"
     quickack: bool = False
 
 
@@ -43,9 +44,9 @@ class Driven(NamedTuple):
 
 def drive(driver, target, load, count=MOST_REQUESTS, silence_ms=SILENCE_MS):
     """One run of the driver: the dict that it prints, or Unavailable with what it said."""
-    numbers = (load.inflight, count, load.seconds, silence_ms, int(load.quickack))
     where = (target.broker.host, target.broker.port, target.call, target.reply, target.expect)
-    command = [driver, *map(str, where + numbers)]
+    what = (load.method, load.inflight, count, load.seconds, silence_ms, int(load.quickack))
+    command = [driver, *map(str, where + what)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise Unavailable("the driver: " + last_line(done.stderr))

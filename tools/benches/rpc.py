@@ -5,6 +5,8 @@ parses it, checks it, dispatches it and answers; the peers only send its bytes b
 subjects are interleaved, the figures are medians over the rounds.
 
   inflight=1, inflight=20   so many requests unanswered; mosquitto with set_tcp_nodelay true
+  method=system.echo        one unanswered; a command that a worker runs, where there are workers:
+                            `system.ping` itself is answered by the agent's main thread
   broker=default            one unanswered; mosquitto as it comes, where Nagle's algorithm holds a
                             small packet back until the one before it is acknowledged
   driver-ceiling            the driver, sending to itself through the broker: no subject at all
@@ -38,6 +40,7 @@ RECIPES = {
 TARGETS = (
     Target("inflight=1", "limpet-micropython-gil", "p50_us", "<=", 2.0, "libmosquitto"),
     Target("inflight=1", "limpet-micropython-gil-w0", "p50_us", "<=", 1.6, "libmosquitto"),
+    Target("method=system.echo", "limpet-micropython-gil", "p50_us", "<=", 2.0, "libmosquitto"),
     Target("inflight=1", "umqtt", "p50_us", ">=", 50, "limpet-micropython-gil"),
     Target("inflight=20", "limpet-micropython-gil", "per_second", ">=", 1.5, "paho"),
     Target("broker=default", "limpet-micropython-gil", "p50_us", "<=", 2000),
@@ -55,13 +58,15 @@ class Case(NamedTuple):
 
     name: str
     inflight: int
-    nodelay: bool
+    nodelay: bool = True
+    method: str = "system.ping"
 
 
 CASES = (
-    Case("inflight=1", 1, True),
-    Case("inflight=20", 20, True),
-    Case("broker=default", 1, False),
+    Case("inflight=1", 1),
+    Case("inflight=20", 20),
+    Case("method=system.echo", 1, method="system.echo"),
+    Case("broker=default", 1, nodelay=False),
 )
 
 
@@ -149,7 +154,7 @@ def measure(driver, targets, rounds, seconds):
     for number in range(rounds):
         say("round %d of %d" % (number + 1, rounds))
         for case in CASES:
-            load = driving.Load(case.inflight, seconds, not case.nodelay)
+            load = driving.Load(case.inflight, seconds, case.method, not case.nodelay)
             for target in rotate(targets[case.nodelay], number):
                 key = (case.name, target.name)
                 if key in missing:

@@ -1,8 +1,8 @@
 /* The load driver of the round-trip benches: requests out, replies in, latencies measured.
  *
- *   driver HOST PORT CALL_TOPIC REPLY_TOPIC EXPECT INFLIGHT COUNT SECONDS TIMEOUT_MS QUICKACK
+ *   driver HOST PORT CALL_TOPIC REPLY_TOPIC EXPECT METHOD INFLIGHT COUNT SECONDS TIMEOUT_MS QUICKACK
  *
- * Sends the same JSON request to every subject at QoS 1, each with an id of its own, keeps INFLIGHT
+ * Sends the same JSON request for METHOD to every subject at QoS 1, each with an id of its own, keeps INFLIGHT
  * of them unanswered, acknowledges the replies, and stops sending after COUNT requests or SECONDS.
  * EXPECT says what an answer is: `echo` (the request's own bytes) or `result` (a JSON response).
  *
@@ -26,7 +26,7 @@ struct request {
 
 struct run {
     struct wire wire;
-    const char *call, *reply;
+    const char *call, *reply, *method;
     int echo;
     uint32_t inflight, count;
     uint64_t stop_ns;
@@ -64,9 +64,9 @@ static void make_nonce(char *nonce)
 static size_t format_request(const struct run *r, uint32_t number, char *text)
 {
     return (size_t)snprintf(text, REQUEST_SIZE,
-                            "{\"id\":\"%s%08" PRIx32 "\",\"method\":\"system.ping\","
+                            "{\"id\":\"%s%08" PRIx32 "\",\"method\":\"%s\","
                             "\"params\":{},\"ttl\":60,\"reply\":\"%s\"}",
-                            r->nonce, number, r->reply);
+                            r->nonce, number, r->method, r->reply);
 }
 
 /* Queue as many requests as the window and the end of the run allow. */
@@ -174,22 +174,24 @@ int main(int argc, char **argv)
 {
     static struct run r;
     char client[24];
-    if (argc != 11)
-        die("usage: driver HOST PORT CALL REPLY echo|result INFLIGHT COUNT SECONDS TIMEOUT_MS "
-            "QUICKACK");
+    if (argc != 12)
+        die("usage: driver HOST PORT CALL REPLY echo|result METHOD INFLIGHT COUNT SECONDS "
+            "TIMEOUT_MS QUICKACK");
     r.call = argv[3];
     r.reply = argv[4];
     r.echo = strcmp(argv[5], "echo") == 0;
-    r.inflight = parse_number(argv[6], 65535);
-    r.count = parse_number(argv[7], MOST_REQUESTS);
-    double seconds = atof(argv[8]);
+    r.method = argv[6];
+    r.inflight = parse_number(argv[7], 65535);
+    r.count = parse_number(argv[8], MOST_REQUESTS);
+    double seconds = atof(argv[9]);
     r.requests = calloc(r.count, sizeof *r.requests);
-    if (!r.requests || !r.inflight || !r.count || strlen(r.reply) > 256)
-        die("INFLIGHT and COUNT are at least 1, a topic has at most 256 characters");
+    if (!r.requests || !r.inflight || !r.count || strlen(r.reply) > 256 || strlen(r.method) > 64)
+        die("INFLIGHT and COUNT are at least 1, a topic has at most 256 characters, a "
+            "method 64");
     make_nonce(r.nonce);
     snprintf(client, sizeof client, "driver-%s", r.nonce);
-    wire_open(&r.wire, argv[1], argv[2], client, (int)parse_number(argv[9], 600000));
-    r.wire.quickack = (int)parse_number(argv[10], 1);
+    wire_open(&r.wire, argv[1], argv[2], client, (int)parse_number(argv[10], 600000));
+    r.wire.quickack = (int)parse_number(argv[11], 1);
     wire_subscribe(&r.wire, r.reply);
     r.wire.bytes_in = r.wire.bytes_out = 0;
     uint64_t start = now_ns();
