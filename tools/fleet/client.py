@@ -43,6 +43,7 @@ class Fleet:
         self, url=None, root="limpet", *, ca=None, timeout=TIMEOUT_S, retry=RETRY_S, notice=None
     ):
         self.address = address.parse(url)
+        self.root = root
         self.timeout = timeout
         self._topics = Topics(root, secrets.token_hex(8))
         self._calls = Calls()

@@ -1,0 +1,139 @@
+"""The commands of `limpet`, one function each: `command(fleet, names)` prints and returns.
+
+Rule: results go to stdout, everything else to stderr, so that a script can tell them apart.
+Errors are raised; `main.py` turns them into words and a status.
+"""
+
+import datetime
+import sys
+
+from ..errors import BadReply
+from . import describe as words
+from .explain import UsageError, no_such_device
+from .present import STATE_COLOURS, aligned, compact, lines, paint, printable, readable
+
+HEAD = ("DEVICE", "STATE", "BOOT", "RUNTIME", "BOARD", "AGENT", "CLOCK")
+
+
+def ls(fleet, names):
+    """All devices."""
+    devices = fleet.devices().values()
+    if names.json:
+        print(readable([_as_json(device) for device in devices]))
+        return
+    if not devices:
+        note(f"no device has shown up under {fleet.root}/ on {fleet.address} yet")
+        return
+    head, *rows = aligned([HEAD, *map(_row, devices)])
+    print(paint("  ".join(head), "bold", sys.stdout))
+    for device, row in zip(devices, rows, strict=True):
+        row[1] = paint(row[1], STATE_COLOURS[device.state], sys.stdout)
+        print("  ".join(row))
+
+
+def call(fleet, names):
+    """One command on one device."""
+    device = _known(fleet, names.device)
+    if device.state != "online" and sys.stderr.isatty():
+        note(f"{device.name} is {device.state}; waiting {fleet.timeout:g} s for it")
+    try:
+        under_way = fleet.submit(
+            names.device, names.method, names.params, ttl=names.ttl, id=names.id
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the request cannot be written as JSON: {error}") from None
+    result = under_way.result()
+    print(compact(result) if names.raw else readable(result))
+
+
+def describe(fleet, names):
+    """What a device, or one of its commands, takes and gives."""
+    _known(fleet, names.device)
+    if names.method:
+        said = fleet.call(names.device, "rpc.describe", {"method": names.method})
+        kind, show = dict, words.one_command
+    else:
+        said = fleet.call(names.device, "rpc.list")
+        kind, show = list, words.all_commands
+    if not isinstance(said, kind):
+        raise BadReply(f"{names.device} does not describe itself in a form known here")
+    print(readable(said) if names.json else "\n".join(show(names.device, said)))
+
+
+def watch(fleet, names):
+    """Every device as it is, then every change, until Ctrl-C."""
+    for change in fleet.watch():
+        if names.devices and change.name not in names.devices:
+            continue
+        line = _change_as_json(change) if names.json else _change(change)
+        print(line, flush=True)
+
+
+def note(text):
+    """A word aside, for a person."""
+    print("\n".join(f"limpet: {line}" for line in lines(text)), file=sys.stderr, flush=True)
+
+
+def _known(fleet, name):
+    device = fleet.device(name)
+    if device is None:
+        raise no_such_device(fleet, name)
+    return device
+
+
+def _row(device):
+    return (
+        device.name,
+        device.state,
+        _cell(device.status.get("boot")),
+        _cell(device.about.get("runtime")),
+        _cell(device.about.get("board")),
+        _cell(device.about.get("agent")),
+        _cell(device.status.get("clock")),
+    )
+
+
+def _cell(value):
+    if value is None or value == "":
+        return "-"
+    text = value if isinstance(value, str) else compact(value)
+    return printable(text)
+
+
+def _as_json(device):
+    return {"device": device.name, "status": device.status, "about": device.about}
+
+
+def _change(change):
+    now = datetime.datetime.now().strftime("%H:%M:%S")
+    if change.after is None:
+        return f"{now}  {change.name}  gone: its status was taken away"
+    state = change.after.state
+    text = f"{now}  {change.name}  {paint(state, STATE_COLOURS[state], sys.stdout)}"
+    if change.before and change.before.state == state:
+        return f"{text}  {_difference(change.before, change.after)}"
+    boot, clock = change.after.status.get("boot"), change.after.status.get("clock")
+    return f"{text}  boot {_cell(boot)}  clock {_cell(clock)}"
+
+
+def _difference(before, after):
+    """What changed while the state stayed the same."""
+    changed = [
+        f"{printable(name)} {_cell(after.status.get(name))}"
+        for name in sorted({*before.status, *after.status})
+        if before.status.get(name) != after.status.get(name)
+    ]
+    if before.about != after.about:
+        changed.append("tells something new of itself: limpet ls")
+    return "  ".join(changed) or "said again"
+
+
+def _change_as_json(change):
+    body = {
+        "time": datetime.datetime.now().astimezone().isoformat(timespec="milliseconds"),
+        "device": change.name,
+        "was": change.before.state if change.before else None,
+        "status": change.after.status if change.after else None,
+        "about": change.after.about if change.after else None,
+    }
+    return compact(body)

@@ -1,0 +1,87 @@
+"""From a command line to an exit status.
+
+Rule: nothing leaves here as a traceback that a user could have caused; Ctrl-C and a reader that
+went away (`limpet watch | head`) end it without a word.
+"""
+
+import importlib.metadata
+import os
+import sys
+
+from ..client import TIMEOUT_S, Fleet
+from ..errors import FleetError
+from . import commands
+from .arguments import parse, read_object
+from .explain import BROKEN_PIPE, DONE, INTERRUPTED, explain, status_of
+from .present import paint
+
+COMMANDS = {
+    "ls": commands.ls,
+    "call": commands.call,
+    "describe": commands.describe,
+    "watch": commands.watch,
+}
+
+
+def main(argv=None) -> int:
+    """Run `limpet` with these arguments (else the process's); returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _run(argv):
+    names = parse(argv)
+    if names.version:
+        print(_version())
+        return DONE
+    if names.command == "call" and names.params is None:
+        names.params = read_object(sys.stdin.read(), names.parser)
+    try:
+        with _fleet(names) as fleet:
+            return _guarded(fleet, names)
+    except FleetError as error:
+        return _fail(error, None)
+
+
+def _guarded(fleet, names):
+    """Run the command while the connection is there to explain its failure."""
+    try:
+        COMMANDS[names.command](fleet, names)
+        return DONE
+    except FleetError as error:
+        return _fail(error, fleet)
+
+
+def _fleet(names):
+    return Fleet(
+        getattr(names, "broker", None),
+        getattr(names, "root", "limpet"),
+        ca=getattr(names, "ca", None),
+        timeout=getattr(names, "timeout", TIMEOUT_S),
+        notice=commands.note,
+    )
+
+
+def _fail(error, fleet):
+    first, *others = explain(error, fleet)
+    print(f"{paint('limpet:', 'red', sys.stderr)} {first}", file=sys.stderr)
+    for line in others:
+        print(f"  {line}", file=sys.stderr)
+    return status_of(error)
+
+
+def _version():
+    try:
+        return "limpet " + importlib.metadata.version("limpet")
+    except importlib.metadata.PackageNotFoundError:
+        return "limpet, from a checkout"
