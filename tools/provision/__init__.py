@@ -1,4 +1,4 @@
-"""Gets what the commands need and a machine may lack: a Python environment, interpreters, a broker.
+"""Gets what commands need and machines may lack: a Python environment, interpreters, a broker.
 
 `environment` for the commands' own Python packages, `runtimes` for interpreters by name,
 `broker` for an MQTT broker on loopback. What cannot be had raises `Unavailable` with the reason.

@@ -16,7 +16,7 @@ from provision.steps import say
 
 
 def folder():
-    """The cache's folder: `$LIMPET_CACHE`, else `$XDG_CACHE_HOME/limpet`, else `~/.cache/limpet`."""
+    """The folder: `$LIMPET_CACHE`, else `$XDG_CACHE_HOME/limpet`, else `~/.cache/limpet`."""
     explicit = os.environ.get("LIMPET_CACHE")
     if explicit:
         return os.path.abspath(explicit)
@@ -54,7 +54,7 @@ def lock(name):
 
 
 def made(name, make):
-    """The path of the folder called `name`, made by `make(temporary_folder)` when it is missing."""
+    """The path of the folder `name`, made by `make(temporary_folder)` when it is missing."""
     final = path(name)
     if os.path.isdir(final):
         return final

@@ -24,8 +24,8 @@ def enter():
     again with the environment's Python. Ends the command with a message if that cannot be.
     """
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit("limpet: needs Python %d.%d or newer, this is %s"
-                 % (OLDEST_PYTHON + (sys.version.split()[0],)))  # fmt: skip
+        wanted = OLDEST_PYTHON + (sys.version.split()[0],)
+        sys.exit("limpet: needs Python %d.%d or newer, this is %s" % wanted)
     home = folder()
     if os.path.realpath(sys.prefix) == os.path.realpath(home):
         return
@@ -107,4 +107,6 @@ def _create(home):
 
     wheel = debian.pip_wheel()
     run([_base_python(), "-m", "venv", "--without-pip", home], why)
-    return [inside, os.path.join(wheel, "pip")]
+    pip = [inside, os.path.join(wheel, "pip")]
+    run([*pip, "install", "--quiet", "--no-index", wheel], why)
+    return pip

@@ -1,4 +1,4 @@
-"""Says on stderr what is being done and how long it took; runs other programs and shows them at work.
+"""Says on stderr what is being done and how long it took; shows other programs at work.
 
 The one rule: stdout belongs to the command's answer, so nothing here writes to it.
 """
@@ -47,7 +47,9 @@ def run(command, why, cwd=None, environment=None):
                 env=environment,
             )
         except OSError as error:
-            raise Unavailable("%s: cannot run %s: %s" % (why, command[0], error.strerror)) from None
+            raise Unavailable(
+                "%s: cannot run %s: %s" % (why, command[0], error.strerror)
+            ) from None
         try:
             status = _watch(process, log)
         except BaseException:
