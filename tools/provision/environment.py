@@ -29,8 +29,7 @@ def enter():
     home = folder()
     if os.path.realpath(sys.prefix) == os.path.realpath(home):
         return
-    if not os.path.exists(os.path.join(home, _COMPLETE)):
-        _make_or_exit(home)
+    _make_or_exit(home)
     interpreter = os.path.join(home, "bin", "python")
     sys.stdout.flush()
     os.execv(interpreter, [interpreter, *sys.argv])
@@ -66,18 +65,20 @@ def _make_or_exit(home):
     from provision import Unavailable
 
     try:
-        make(home)
+        make(home, ["--requirement", REQUIREMENTS], "the environment of the tools")
     except Unavailable as error:
         sys.exit("limpet: %s" % error)
     except KeyboardInterrupt:
         sys.exit("limpet: interrupted; the next command starts the set-up again")
 
 
-def make(home):
-    """Make the environment at `home` unless another command has just done so."""
+def make(home, packages, what):
+    """Make a virtual environment at `home`, unless it is there, with what pip calls `packages`."""
     from provision import cache
     from provision.steps import run, step
 
+    if os.path.exists(os.path.join(home, _COMPLETE)):
+        return
     with cache.lock("environment"):
         if os.path.exists(os.path.join(home, _COMPLETE)):
             return
@@ -85,10 +86,9 @@ def make(home):
         # it will stand, and counts only once the mark is there, which is written last.
         shutil.rmtree(home, ignore_errors=True)
         os.makedirs(os.path.dirname(home), exist_ok=True)
-        with step("making the environment of the tools in %s" % home):
+        with step("making %s in %s" % (what, home)):
             pip = _create(home)
-            install = ["install", "--quiet", "--no-input", "--requirement", REQUIREMENTS]
-            run(pip + install, "installing tools/requirements.txt")
+            run([*pip, "install", "--quiet", "--no-input", *packages], "filling " + what)
         with open(os.path.join(home, _COMPLETE), "w") as mark:
             mark.write("")
 
