@@ -35,7 +35,7 @@ def run(options):
     seconds = options.seconds or (5 if options.quick else 60)
     try:
         driver = programs.build_driver()
-        yield Subject("broker", broker.find().description)
+        yield subjects.describe_broker()
     except Unavailable as error:
         raise BenchError(str(error)) from None
     with contextlib.ExitStack() as stack:

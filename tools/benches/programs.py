@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from provision import Unavailable, cache, steps, system
+from provision import Unavailable, cache, debian, steps, system
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLAGS = ("-O2", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror")
@@ -60,9 +60,29 @@ def build_driver():
 
 
 def build_libmosquitto_echo():
-    """The path of the libmosquitto peer; the library's headers come from the distribution."""
-    system.ensure_packages(["libmosquitto-dev"], "the libmosquitto peer")
-    return build("echo_libmosquitto", ["echo_libmosquitto.c"], flags=["-lmosquitto"])
+    """The path of the libmosquitto peer."""
+    return build("echo_libmosquitto", ["echo_libmosquitto.c"], find_libmosquitto())
+
+
+def find_libmosquitto():
+    """The compiler's flags for libmosquitto: the system's, or the distribution's unpacked here."""
+    test = [find_compiler(), "-E", "-x", "c", "-include", "mosquitto.h", os.devnull]
+    if subprocess.run(test, capture_output=True).returncode == 0:
+        return ["-lmosquitto"]
+
+    def unpack(folder):
+        with steps.step("fetching libmosquitto from the system's sources"):
+            debian.Archive().unpack(["libmosquitto-dev"], folder)
+
+    home = cache.made("debian/libmosquitto-dev", unpack)
+    found = glob.glob(os.path.join(home, "usr", "lib", "**", "libmosquitto.so"), recursive=True)
+    if not found:
+        raise Unavailable("libmosquitto-dev was fetched, but holds no library")
+    folder = os.path.dirname(found[0])
+    include = os.path.join(home, "usr", "include")
+    # By the library's own file name: the package's link points at nothing where the library is
+    # installed, and so was not fetched with it, and the headers are not.
+    return ["-I" + include, "-L" + folder, "-Wl,-rpath," + folder, "-l:libmosquitto.so.1"]
 
 
 def fetch_umqtt():

@@ -87,7 +87,7 @@ def run(options):
     names = choose(options.subjects)
     try:
         driver = programs.build_driver()
-        yield Subject("broker", broker.find().description)
+        yield subjects.describe_broker()
     except Unavailable as error:
         raise BenchError(str(error)) from None
     recipes, missing = prepare([name for name in names if name != CEILING])

@@ -8,13 +8,13 @@ import importlib.metadata
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from provision import runtimes
+from provision import broker, runtimes
 
 from benches import programs
+from benches.records import Subject
 
 ROOT = os.path.dirname(os.path.dirname(programs.HERE))
 PEERS_FOLDER = os.path.join(programs.HERE, "peers")
@@ -43,36 +43,45 @@ class Recipe(NamedTuple):
         return "limpet/reply/%s" % self.name
 
 
-def ask_version(interpreter):
-    """What an interpreter calls itself, in one line."""
-    command = [interpreter, "-c", "import sys; print(sys.version)"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return " ".join(done.stdout.split()) or "version unknown"
+def describe_runtime(runtime):
+    """An interpreter in words: name, version, thread safety, where it comes from."""
+    return "%s %s, threads %s, %s" % (
+        "CPython" if runtime.name == "cpython" else "MicroPython",
+        runtime.version,
+        runtime.threads,
+        runtime.origin,
+    )
+
+
+def describe_broker():
+    """The broker that will be used, as a Subject; raises `provision.Unavailable`."""
+    kind = broker.find()
+    return Subject("broker", ", ".join(filter(None, (kind.name, kind.version, kind.limits))))
 
 
 def agent(name, runtime, workers):
     """The agent on that runtime with so many workers."""
-    interpreter = runtimes.path(runtime)
+    found = runtimes.get(runtime)
 
-    def command(broker, folder):
+    def command(served, folder):
         path = os.path.join(folder, name + ".json")
         data = os.path.join(folder, name + ".data")
         os.makedirs(data, exist_ok=True)
-        settings = {"host": broker.host, "port": broker.port}
+        settings = {"host": served.host, "port": served.port}
         with open(path, "w") as file:
             json.dump({"device": name, "mqtt": settings, "workers": workers, "data": data}, file)
-        return [interpreter, "-m", "agent", "--config", path]
+        return [found.path, "-m", "agent", "--config", path]
 
-    description = "the agent, workers %s, on %s" % (workers, ask_version(interpreter))
+    description = "the agent, workers %s, on %s" % (workers, describe_runtime(found))
     return Recipe(name, description, "result", command, {})
 
 
 def peer(name, description, command, environment=None):
     """An echo peer: a command that takes HOST PORT CALL REPLY."""
 
-    def complete(broker, folder):
+    def complete(served, folder):
         topics = [recipe.call, recipe.reply]
-        return [*command, broker.host, str(broker.port), *topics]
+        return [*command, served.host, str(served.port), *topics]
 
     recipe = Recipe(name, description, "echo", complete, environment or {})
     return recipe
@@ -80,18 +89,19 @@ def peer(name, description, command, environment=None):
 
 def umqtt(name):
     """umqtt.simple on the same MicroPython as our agent."""
-    interpreter = runtimes.path("micropython-gil")
+    found = runtimes.get("micropython-gil")
     environment = {"MICROPYPATH": ".frozen:" + programs.fetch_umqtt()}
-    description = "%s on %s" % (programs.UMQTT, ask_version(interpreter))
-    command = [interpreter, os.path.join(PEERS_FOLDER, "echo_umqtt.py")]
+    description = "%s on %s" % (programs.UMQTT, describe_runtime(found))
+    command = [found.path, os.path.join(PEERS_FOLDER, "echo_umqtt.py")]
     return peer(name, description, command, environment)
 
 
 def paho(name):
     """paho-mqtt on this CPython."""
-    versions = (importlib.metadata.version("paho-mqtt"), ask_version(sys.executable))
-    command = [sys.executable, os.path.join(PEERS_FOLDER, "echo_paho.py")]
-    return peer(name, "paho-mqtt %s on CPython %s" % versions, command)
+    found = runtimes.get("cpython")
+    versions = (importlib.metadata.version("paho-mqtt"), describe_runtime(found))
+    command = [found.path, os.path.join(PEERS_FOLDER, "echo_paho.py")]
+    return peer(name, "paho-mqtt %s on %s" % versions, command)
 
 
 def libmosquitto(name):
