@@ -1,0 +1,92 @@
+"""Which broker to try next, with which version of MQTT, and when.
+
+One rule: pure decisions; the link tells how an attempt ended and gets the wait before the next. The
+brokers are tried in order, the next one at once, and only after the last comes the back-off; after
+a connection that was up the same broker is tried first. What a broker has shown of the versions it
+speaks is remembered for it as long as the process lives.
+"""
+
+from agent.mqtt import packets
+from agent.mqtt.packets import V5, V311
+
+# Trying again soon does not mend these: wrong name, wrong password, no permission, banned, and
+# somebody else with our client identifier (section 2.4 of the MQTT 5.0 standard).
+_WILL_NOT_HEAL = (
+    packets.CLIENT_ID_INVALID,
+    packets.BAD_CREDENTIALS,
+    packets.NOT_AUTHORIZED,
+    packets.BANNED,
+    packets.BAD_AUTHENTICATION_METHOD,
+    packets.SESSION_TAKEN_OVER,
+)
+
+# Brokers of 3.1.1 may close on MQTT 5 without a word (MQTT-3.1.2-2 there). The first time may as
+# well be an accident of the network, or a broker that is being restarted.
+_SILENT_ENDS = 2
+
+
+class _Broker:
+    def __init__(self, address, version):
+        self.address = address
+        self.version = version
+        self.proven = False  # it has accepted a connection with `version`
+        self.silent_ends = 0
+
+    def ended_silently(self, wanted):
+        if self.proven or wanted != V5:
+            return
+        self.silent_ends += 1
+        if self.version == V311:
+            self.version = V5
+        elif self.silent_ends >= _SILENT_ENDS:
+            self.version = V311
+            self.silent_ends = 0
+
+
+class Attempts:
+    """`brokers` is a list of (host, port), best first; `version` the one to prefer."""
+
+    def __init__(self, brokers, version, backoff):
+        self._brokers = [_Broker(address, version) for address in brokers]
+        self._wanted = version
+        self._index = 0
+        self._backoff = backoff
+        self._since = None  # when the connection came up
+
+    @property
+    def address(self):
+        """(host, port) to try next, or in use."""
+        return self._brokers[self._index].address
+
+    @property
+    def version(self):
+        """The version of MQTT to try it with."""
+        return self._brokers[self._index].version
+
+    def succeeded(self, now):
+        """The broker accepted the connection."""
+        self._since = now
+        broker = self._brokers[self._index]
+        broker.proven = True
+        broker.silent_ends = 0
+
+    def ended(self, now, speechless, reason):
+        """The attempt, or the connection, is over: milliseconds to wait before the next attempt.
+
+        `speechless`: the other side had our CONNECT and closed, or said what is not MQTT. `reason`
+        is the MQTT 5 reason code that the broker gave, 0 if none.
+        """
+        broker = self._brokers[self._index]
+        slowly = reason in _WILL_NOT_HEAL
+        if self._since is not None:
+            self._backoff.lasted(now - self._since)
+            self._since = None
+            return self._backoff.next_ms(slowly)
+        if reason == packets.UNSUPPORTED_VERSION and broker.version == V5:
+            broker.version = V311
+            broker.proven = True
+            return 0
+        if speechless:
+            broker.ended_silently(self._wanted)
+        self._index = (self._index + 1) % len(self._brokers)
+        return 0 if self._index else self._backoff.next_ms(slowly)

@@ -1,0 +1,167 @@
+"""Messages that arrive: read, told apart from repetitions, and acknowledged by their owner in order.
+
+One rule: an acknowledgement leaves only when the message's owner gave it and every message before
+it has been acknowledged (section 4.6 of the MQTT 5.0 standard). So what this side has not taken
+responsibility for stays with the broker, and a connection's loss makes the broker send it again.
+"""
+
+from collections import namedtuple
+
+from agent.errors import BadMessage
+from agent.mqtt.fields import (
+    MALFORMED,
+    PROTOCOL_ERROR,
+    RECEIVE_MAXIMUM_EXCEEDED,
+    TOPIC_ALIAS,
+    TOPIC_ALIAS_INVALID,
+    TOPIC_INVALID,
+    Cursor,
+    decode_properties,
+    decode_text,
+    is_topic,
+)
+from agent.mqtt.packets import FIRST_PUBACK, FIRST_PUBREC, PUBLISH, V5, encode_ack
+
+# `topic` text, `payload` bytes, `qos` 0 to 2, `retain` whether the broker had kept it (always known
+# on MQTT 5; on 3.1.1 only when it comes because of a subscription), `packet_id` 0 at QoS 0,
+# `properties` None or a dict by identifier.
+Message = namedtuple("Message", ("topic", "payload", "qos", "retain", "packet_id", "properties"))
+
+
+class Inbox:
+    """What has arrived on this connection and is not acknowledged yet.
+
+    `arrived` holds, in order of arrival, each Message that is still with its owner, or the
+    acknowledgement (bytes) of one that waits for an earlier one. At most `receive_maximum` long.
+    """
+
+    def __init__(self, receive_maximum, alias_maximum):
+        self.receive_maximum = receive_maximum
+        self.arrived = []
+        self._alias_maximum = alias_maximum
+        self._aliases = {}
+        self._version = V5
+        # Packet ids of QoS 2 whose PUBREC is out and whose PUBREL is not yet in, section 4.3.3.
+        self._recorded = set()
+        # The last topic, as bytes and as text: most messages repeat it, and on MicroPython making
+        # and checking the text costs more than all the rest of the packet.
+        self._name = None
+        self._topic = None
+
+    def begin(self, version, session_present):
+        """A connection starts: what was not acknowledged will come again."""
+        self._version = version
+        self.arrived = []
+        self._aliases = {}
+        if not session_present:
+            self._recorded = set()
+
+    @property
+    def full(self):
+        """Whether the broker may send no further message of QoS 1 or 2."""
+        return len(self.arrived) + len(self._recorded) >= self.receive_maximum
+
+    def read(self, flags, view, start, stop):
+        """The Message in the body `view[start:stop]` of a PUBLISH, section 3.3. Raises BadMessage.
+
+        `flags` are the low four bits of its first byte.
+        """
+        qos = flags >> 1 & 3
+        if qos == 3 or flags & 14 == 8:  # MQTT-3.3.1-4, MQTT-3.3.1-2: DUP at QoS 0
+            raise BadMessage("a PUBLISH with QoS 3, or with DUP at QoS 0", MALFORMED)
+        position = start + 2
+        if position <= stop:
+            start, position = position, position + (view[start] << 8 | view[start + 1])
+        if position + (2 if qos else 0) > stop:
+            raise BadMessage("a PUBLISH shorter than its topic", MALFORMED)
+        name = view[start:position]
+        topic = self._topic if name == self._name else self._read_topic(view, start, position)
+        packet_id = 0
+        if qos:
+            packet_id = view[position] << 8 | view[position + 1]
+            position += 2
+            if not packet_id:
+                raise BadMessage("a PUBLISH with packet identifier 0", PROTOCOL_ERROR)
+        properties = None
+        if self._version == V5:
+            cursor = Cursor(view, position, stop)
+            properties = decode_properties(cursor, PUBLISH)
+            position = cursor.position
+            if properties and TOPIC_ALIAS in properties:
+                topic = self._resolve(topic, properties[TOPIC_ALIAS])
+        if not topic:
+            raise BadMessage("a PUBLISH without a topic", PROTOCOL_ERROR)
+        payload = bytes(view[position:stop])
+        return Message(topic, payload, qos, flags & 1 == 1, packet_id, properties)
+
+    def read_head(self, flags, view, start, end):
+        """Of a PUBLISH too large to hold: a Message without payload, None if more must come.
+
+        MQTT 3.1.1 only, so there are no properties in front of it.
+        """
+        size = 2
+        if start + 2 <= end:
+            size = 4 + (view[start] << 8 | view[start + 1])
+        if start + size > end:
+            return None
+        stop = start + size if flags & 6 else start + size - 2
+        return self.read(flags, view, start, stop)
+
+    def _read_topic(self, view, start, stop):
+        topic = decode_text(view, start, stop)
+        if not topic:
+            return topic
+        if not is_topic(topic):
+            raise BadMessage("a PUBLISH to a topic with a wildcard", TOPIC_INVALID)
+        self._name = bytes(view[start:stop])
+        self._topic = topic
+        return topic
+
+    def _resolve(self, topic, alias):
+        """The topic that `alias` stands for from now on, section 3.3.2.3.4."""
+        if alias > self._alias_maximum:
+            raise BadMessage("topic alias %d was not offered" % alias, TOPIC_ALIAS_INVALID)
+        if topic:
+            self._aliases[alias] = topic
+        elif alias not in self._aliases:
+            raise BadMessage("topic alias %d stands for nothing" % alias, PROTOCOL_ERROR)
+        return self._aliases[alias]
+
+    def arrive(self, message):
+        """Note a message of QoS 1 or 2; False if its owner has had it already. Raises BadMessage."""
+        if message.qos == 2 and message.packet_id in self._recorded:
+            return False
+        if self.full and self._version == V5:
+            raise BadMessage("more messages than Receive Maximum", RECEIVE_MAXIMUM_EXCEEDED)
+        self.arrived.append(message)
+        return True
+
+    def acknowledge(self, message, output):
+        """Its owner has `message`; append to `output` the acknowledgements that may leave now.
+
+        One that is not of this connection is ignored: the broker will send it again.
+        """
+        arrived = self.arrived
+        for index in range(len(arrived)):
+            if arrived[index] is message:
+                break
+        else:
+            return
+        packet_id = message.packet_id
+        if message.qos == 2:
+            self._recorded.add(packet_id)
+        arrived[index] = encode_ack(FIRST_PUBACK if message.qos == 1 else FIRST_PUBREC, packet_id)
+        if index == 0:
+            self._flush(output)
+
+    def _flush(self, output):
+        arrived = self.arrived
+        while arrived and isinstance(arrived[0], bytes):
+            output.append(arrived.pop(0))
+
+    def release(self, packet_id):
+        """A PUBREL came; False if no such packet identifier is known."""
+        if packet_id not in self._recorded:
+            return False
+        self._recorded.remove(packet_id)
+        return True

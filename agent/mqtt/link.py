@@ -1,0 +1,205 @@
+"""The link: one session, kept connected to the first broker of a list that answers.
+
+One rule: nothing here waits except `wait` (and the name resolver), and nothing ends in silence: each
+end of a connection, and each failed attempt, is a Disconnected that says why and when the next
+attempt will be. The owner's loop, all in one thread:
+
+    for event in link.receive(now): ...     connects, reads, looks after every deadline
+    link.publish(...), link.acknowledge(message)
+    link.send(now)                          one write for everything queued since the last
+    link.wait(timeout_ms)                   until bytes, a call of `wake`, or the time: `link.due`
+
+Only `wake` may be called from other threads. `now` is in milliseconds and never wraps.
+"""
+
+from collections import namedtuple
+
+from agent.errors import BadMessage
+from agent.mqtt.attempts import Attempts
+from agent.mqtt.backoff import Backoff
+from agent.mqtt.session import OPEN
+from agent.mqtt.tcp import Tcp, TransportError
+from agent.mqtt.waiter import Waiter
+from interpreter import random_bytes
+
+# `reason` is a sentence; `retry_in_ms` when the next attempt will be, None for never; `code` a word:
+# name-not-found, refused, unreachable, timeout, lost (TransportError), rejected (by the broker's
+# CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
+Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
+
+_DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
+
+
+class Link:
+    """`brokers` is a list of (host, port), best first; `channel` a wakeup.Channel or None.
+
+    `transport(host, port)` makes what tcp.py describes. Between the start of an attempt and the
+    broker's answer at most `connect_timeout_ms` may pass.
+    """
+
+    def __init__(
+        self,
+        session,
+        brokers,
+        channel=None,
+        backoff=None,
+        connect_timeout_ms=15_000,
+        transport=Tcp,
+    ):
+        self.session = session
+        self._attempts = Attempts(brokers, session.version, backoff or Backoff(random_bytes))
+        self._connect_timeout_ms = connect_timeout_ms
+        self._make_transport = transport
+        self._transport = None
+        self._waiter = Waiter(channel)
+        self._stage = _DOWN
+        self._deadline = None  # of the next attempt, or of this one; None: whenever called
+        self._failure = None  # what `send` met, until `receive` tells it
+        self._unsent = b""
+        self._readable = True  # False once `wait` knows that nothing came
+        self._unfinished = False  # whether received bytes are still to be read as packets
+        # The session's own, so that an owner needs nothing but the link.
+        self.publish = session.publish
+        self.acknowledge = session.acknowledge
+        self.subscribe = session.subscribe
+        self.unsubscribe = session.unsubscribe
+        self.wake = self._waiter.wake
+
+    @property
+    def connected(self):
+        """Whether the broker has accepted the connection and nothing is known to be wrong."""
+        return self._stage == _UP
+
+    @property
+    def due(self):
+        """When `receive` must be called though nothing came; None if never."""
+        return self.session.due if self._stage == _UP else self._deadline
+
+    def receive(self, now):
+        """Yield every event that has come; connect, time out and reconnect where that is due."""
+        try:
+            if self._stage == _UP or self._comes_up(now):
+                unread = self._readable
+                self._readable = self._unfinished = True
+                next_event = self.session.next_event
+                while True:
+                    event = next_event()
+                    if event:
+                        yield event
+                    elif unread and self._read(now):
+                        unread = False
+                    else:
+                        break
+                self._unfinished = self.session.paused
+                self._look_after(now)
+        except BadMessage as error:
+            self.send(now)  # the DISCONNECT that says why
+            yield self._lost(now, error.message, "bad-message")
+        except TransportError as error:
+            yield self._lost(now, error.message, error.code)
+
+    def _comes_up(self, now):
+        """Take the next step towards a connection; whether there may be bytes to read."""
+        if self._stage == _DOWN and (self._deadline is None or now >= self._deadline):
+            self._connect(now)
+        if self._stage == _CONNECTING:
+            if self._transport.finish():
+                self._stage = _OPENING
+                self.session.open(now)
+            else:
+                self._check_deadline(now)
+        return self._stage == _OPENING
+
+    def _connect(self, now):
+        self.session.version = self._attempts.version
+        self._deadline = now + self._connect_timeout_ms
+        self._transport = self._make_transport(*self._attempts.address)
+        self._stage = _CONNECTING
+        self._transport.open()
+        self._waiter.watch(self._transport.pollable)
+
+    def _read(self, now):
+        """Whether bytes came. One read for each `receive`, so that a flood leaves the owner time."""
+        session = self.session
+        if self._transport is None or session.ended or session.paused:
+            return False
+        count = self._transport.read_into(session.space())
+        if count:
+            session.filled(count, now)
+        return count > 0
+
+    def _look_after(self, now):
+        session = self.session
+        if self._stage == _OPENING and session.state == OPEN:
+            self._stage = _UP
+            self._attempts.succeeded(now)
+        if self._stage == _UP:
+            session.step(now)
+        elif self._stage == _OPENING:
+            self._check_deadline(now)
+        if session.ended:
+            raise TransportError("dismissed", session.ended.text)
+        if self._failure:
+            raise self._failure
+
+    def _check_deadline(self, now):
+        if now >= self._deadline:
+            raise TransportError("timeout", "%s: no answer in time" % self._transport.name)
+
+    def _lost(self, now, text, code):
+        """Let the connection go; the Disconnected that tells of it."""
+        opening = self._stage == _OPENING
+        reason = 0
+        if self.session.ended:
+            reason, text = self.session.ended
+            code = "rejected" if opening else "dismissed"
+        self._drop()
+        self._stage = _DOWN
+        speechless = opening and code in ("lost", "bad-message")
+        wait_ms = self._attempts.ended(now, speechless, reason)
+        self._deadline = now + wait_ms
+        return Disconnected(text, wait_ms, code)
+
+    def _drop(self):
+        self.session.close()
+        self._waiter.forget()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        self._unsent = b""
+        self._failure = None
+        self._readable = True
+        self._unfinished = False
+
+    def send(self, now):
+        """Write what is queued, in one piece; what the system does not take goes first next time."""
+        data = self._unsent or self.session.output(now)
+        if not data:
+            return
+        try:
+            count = self._transport.write(data)
+        except TransportError as error:
+            self._failure = error
+            self._unfinished = True  # so that `wait` does not sleep on it
+            count = len(data)
+        self._unsent = data[count:] if count < len(data) else b""
+
+    def wait(self, timeout_ms):
+        """Sleep until bytes come or `wake` is called; `timeout_ms` at most, for ever if negative."""
+        reading = True
+        if self._unfinished:
+            reading = not self.session.paused
+            if reading:
+                return
+        writing = self._stage == _CONNECTING or len(self._unsent) > 0
+        self._waiter.want(reading, writing)
+        self._readable = self._waiter.wait(timeout_ms)
+
+    def close(self, now, with_will=False):
+        """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""
+        if self._transport is not None:
+            self.session.disconnect(with_will)
+            self.send(now)
+        self._drop()
+        self._stage = _CLOSED
+        self._deadline = None

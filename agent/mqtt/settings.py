@@ -1,0 +1,71 @@
+"""What a session is made with, and the CONNECT that says it to a broker.
+
+One rule: plain values, set once. What changes while running lies in session.py.
+"""
+
+from agent.mqtt import fields, packets
+
+
+class Settings:
+    """Each argument is an attribute of the same name.
+
+    `password` is bytes or text. `keep_alive_s` 0 is none. `clean_start` forgets the broker's
+    session at each connection; `session_expiry_s` is how long it keeps one (MQTT 5; 3.1.1 keeps it
+    for good). `receive_maximum` is how many messages of QoS 1 and 2 may be with their owner at a
+    time, `maximum_packet_bytes` the size of the receive buffer (128 at least), `outbox_messages`
+    and `outbox_bytes` the bound of what the broker has not acknowledged yet.
+    """
+
+    def __init__(
+        self,
+        client_id="",
+        username=None,
+        password=None,
+        keep_alive_s=60,
+        clean_start=False,
+        session_expiry_s=3600,
+        receive_maximum=16,
+        maximum_packet_bytes=4096,
+        topic_alias_maximum=0,
+        outbox_messages=64,
+        outbox_bytes=65536,
+        version=packets.V5,
+    ):
+        self.client_id = client_id
+        self.username = username
+        self.password = password.encode() if isinstance(password, str) else password
+        self.keep_alive_s = keep_alive_s
+        self.clean_start = clean_start
+        self.session_expiry_s = session_expiry_s
+        self.receive_maximum = receive_maximum
+        self.maximum_packet_bytes = maximum_packet_bytes
+        self.topic_alias_maximum = topic_alias_maximum
+        self.outbox_messages = outbox_messages
+        self.outbox_bytes = outbox_bytes
+        self.version = version
+
+    def connect_packet(self, version, client_id, will):
+        """The bytes of CONNECT; `client_id` may be one that the broker assigned earlier."""
+        # 3.1.1 lets only a clean session be without a name (MQTT-3.1.3-7 there).
+        clean = self.clean_start or (version == packets.V311 and not client_id)
+        return packets.encode_connect(
+            version,
+            client_id,
+            self.username,
+            self.password,
+            self.keep_alive_s,
+            clean,
+            will,
+            self._properties(),
+        )
+
+    def _properties(self):
+        properties = {
+            fields.RECEIVE_MAXIMUM: self.receive_maximum,
+            fields.MAXIMUM_PACKET_SIZE: self.maximum_packet_bytes,
+        }
+        if self.session_expiry_s:
+            properties[fields.SESSION_EXPIRY] = self.session_expiry_s
+        if self.topic_alias_maximum:
+            properties[fields.TOPIC_ALIAS_MAXIMUM] = self.topic_alias_maximum
+        return properties
