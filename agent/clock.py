@@ -1,8 +1,9 @@
 """Time, asked for in one place.
 
 `now()` counts milliseconds, only forward, and never wraps: every deadline in the house is such an
-int and is compared with `<`. Only this file knows that the interpreter's ticks wrap (after 12.4 days
-on 32-bit MicroPython). Wall-clock time comes with its quality, since a device may not know it.
+int and is compared with `<`. Only this file knows that the interpreter's ticks wrap (after 12.4
+days on 32-bit MicroPython). Wall-clock time comes with its quality, since a device may not know
+it.
 """
 
 import os

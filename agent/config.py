@@ -23,7 +23,9 @@ _MQTT = (
     schema.text("client_id", None, low=1, high=64, about="the device's id where it is not given"),
     schema.integer("keep_alive_s", 60, low=5, high=65535, unit="s"),
     schema.integer("connect_timeout_s", 10, low=1, high=300, unit="s"),
-    schema.number("backoff_first_s", 1, low=0.01, high=300, unit="s", about="after a first failure"),
+    schema.number(
+        "backoff_first_s", 1, low=0.01, high=300, unit="s", about="after a first failure"
+    ),
     schema.number("backoff_most_s", 300, low=0.01, high=3600, unit="s"),
     schema.integer(
         "maximum_packet_bytes",
@@ -32,6 +34,22 @@ _MQTT = (
         high=262144,
         unit="B",
         about="largest packet taken; memory for it is set aside once",
+    ),
+    schema.integer(
+        "maximum_reply_bytes",
+        8192,
+        low=512,
+        high=262144,
+        unit="B",
+        about="largest response; what is larger is answered with an error",
+    ),
+    schema.integer(
+        "session_expiry_s",
+        3600,
+        low=0,
+        high=604800,
+        unit="s",
+        about="how long the broker keeps calls for a device that is away (MQTT 5)",
     ),
     schema.integer(
         "receive_maximum", 20, low=1, high=256, about="requests that the broker may have under way"

@@ -18,7 +18,8 @@ from collections import namedtuple
 # fields   of an 'object'; of a 'list' a tuple with the one field that each item follows
 # about    a sentence for a person
 Field = namedtuple(
-    "Field", ("name", "kind", "required", "default", "low", "high", "unit", "choices", "fields", "about")
+    "Field",
+    ("name", "kind", "required", "default", "low", "high", "unit", "choices", "fields", "about"),
 )
 
 REQUIRED = object()
@@ -179,7 +180,13 @@ def _span(field):
     counted = _COUNTED.get(field.kind, "")
     lead = " of" if counted else ""
     if field.low is not None and field.high is not None:
-        return "%s %s%s to %s%s" % (lead, "" if counted else "from ", field.low, field.high, counted)
+        return "%s %s%s to %s%s" % (
+            lead,
+            "" if counted else "from ",
+            field.low,
+            field.high,
+            counted,
+        )
     if field.low is not None:
         return "%s at least %s%s" % (lead, field.low, counted)
     if field.high is not None:

@@ -1,9 +1,9 @@
 """Small values that survive a power cut.
 
-Each value lives in two records, `NAME.0` and `NAME.1`, that take turns: a write goes over the older
-one and is synced before `write` returns, so the newer one is whole whatever happens meanwhile. A
-record carries its turn, its length and a CRC; a torn one does not count. No rename is needed, which
-FAT could not do atomically, so a write costs one sync.
+Each value lives in two records, `NAME.0` and `NAME.1`, that take turns: a write goes over the
+older one and is synced before `write` returns, so the newer one is whole whatever happens
+meanwhile. A record carries its turn, its length and a CRC; a torn one does not count. No rename is
+needed, which FAT could not do atomically, so a write costs one sync.
 The folder is synced once for each record in each run: a name that an earlier run made may still be
 only in memory, if that run was killed between its write and its sync.
 

@@ -1,7 +1,8 @@
 """What interpreters do differently and CPython's library has no one name for.
 
 One rule: everything that must ask which interpreter this is stands here, or in a back end, or in
-`firmware/`; the rest of the house asks this module. It starts no thread and opens nothing on import.
+`firmware/`; the rest of the house asks this module. It starts no thread and opens nothing on
+import.
 """
 
 import gc

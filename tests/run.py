@@ -1,9 +1,9 @@
 """Runs portable test files on any interpreter: `micropython tests/run.py [FILE ...]`.
 
 Without files it runs `tests/test_*.py` and `tests/contract/test_*.py`. A test is a module-level
-function `test_*`; where its module has `IMPLEMENTATIONS`, a list of (name, object), it is called once
-for each. The last line counts, and the status is 1 after a failure. pytest runs the same files on
-CPython; this file needs nothing but the interpreter.
+function `test_*`; where its module has `IMPLEMENTATIONS`, a list of (name, object), it is called
+once for each. The last line counts, and the status is 1 after a failure. pytest runs the same
+files on CPython; this file needs nothing but the interpreter.
 """
 
 import gc
@@ -34,7 +34,9 @@ def find_files():
     """Paths of every portable test file, in a fixed order."""
     found = []
     for folder in FOLDERS:
-        names = [n for n in os.listdir(HERE + "/" + folder) if n[:5] == "test_" and n[-3:] == ".py"]
+        names = [
+            n for n in os.listdir(HERE + "/" + folder) if n[:5] == "test_" and n[-3:] == ".py"
+        ]
         found += [HERE + "/" + folder + name for name in sorted(names)]
     return found
 

@@ -1,7 +1,8 @@
 """agent/clock.py: a count that never wraps, and a wall clock that says how far to trust it."""
 
-from agent.clock import LEAST_UNIX_S, Clock
 from support import temporary_folder
+
+from agent.clock import LEAST_UNIX_S, Clock
 
 PERIOD = 1 << 30  # of ticks on 32-bit MicroPython
 

@@ -2,9 +2,10 @@
 
 import json
 
+from support import raises, temporary_folder
+
 from agent import config
 from agent.errors import BadConfig
-from support import raises, temporary_folder
 
 WRONG = (
     (b"", "not JSON: at byte 0"),

@@ -2,10 +2,11 @@
 
 import json
 
+from support import raises
+
 from agent.commands import message
 from agent.commands.message import Address, Moment, parse_request, read_address
 from agent.errors import BadRequest, ClockUnknown, Expired, LimpetError, ReplyRefused, TooLarge
-from support import raises
 
 ID = "0123456789abcdef"
 PREFIX = "limpet/reply/"
@@ -106,7 +107,16 @@ def test_a_wrong_id_is_not_echoed():
 
 
 def test_replies_go_nowhere_else():
-    for topic in ("limpet/x/call", "reply/x", PREFIX, PREFIX + "+", PREFIX + "a/#", 5, "", "x" * 500):
+    for topic in (
+        "limpet/x/call",
+        "reply/x",
+        PREFIX,
+        PREFIX + "+",
+        PREFIX + "a/#",
+        5,
+        "",
+        "x" * 500,
+    ):
         raises(ReplyRefused, read_address, {"reply": topic}, None, None, PREFIX)
         raises(ReplyRefused, read_address, {}, topic, None, PREFIX)
 

@@ -1,10 +1,11 @@
 """agent/commands/registry.py and rpc.py: declared once, told over the wire."""
 
+from support import raises
+
 from agent import schema
 from agent.commands import rpc
 from agent.commands.registry import Command, Registry
 from agent.errors import BadParams, UnknownMethod
-from support import raises
 
 
 def make(name="a.b", params=(), permission="read", repeat="repeat", about="It."):

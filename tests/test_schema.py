@@ -1,7 +1,8 @@
 """agent/schema.py: precise errors, defaults, and a description of every declaration."""
 
-from agent import schema
 from support import raises
+
+from agent import schema
 
 FIELDS = (
     schema.text("host", low=1, high=5),
@@ -64,7 +65,9 @@ def test_each_wrong_member_is_named_with_what_would_be_right():
 
 def test_a_secret_is_never_repeated():
     for value in (12345678, "x", "much-too-long-secret"):
-        error = raises(ValueError, schema.check, FIELDS, {"host": "h", "password": value}, ValueError)
+        error = raises(
+            ValueError, schema.check, FIELDS, {"host": "h", "password": value}, ValueError
+        )
         assert str(value) not in str(error).replace("expected", ""), error
         assert "password: expected a string of 2 to 8 characters, got something else" in str(error)
 
@@ -85,7 +88,6 @@ def test_the_default_is_not_shared_between_two_checks():
 def test_a_description_tells_what_the_declaration_says():
     words = [schema.describe(field) for field in FIELDS]
     assert words[0] == {"name": "host", "type": "text", "required": True, "low": 1, "high": 5}
-    assert words[3] == {
-        "name": "rate", "type": "number", "required": False, "default": None, "low": 0, "unit": "Hz",
-    }  # fmt: skip
+    rate = {"name": "rate", "type": "number", "required": False, "default": None}
+    assert words[3] == dict(rate, low=0, unit="Hz")
     assert words[8]["fields"][0]["name"] == "x"

@@ -4,6 +4,7 @@ import json
 import threading
 
 import interpreter
+
 from agent import schema
 from agent.clock import Clock
 from agent.commands import rpc, system
@@ -47,7 +48,9 @@ class Bench:
             return Command(name, call, params, "read", repeat, False, "")
 
         return (
-            command("t.add", lambda p: p["a"] + p["b"], (schema.integer("a"), schema.integer("b"))),
+            command(
+                "t.add", lambda p: p["a"] + p["b"], (schema.integer("a"), schema.integer("b"))
+            ),
             command("t.raise", lambda p: 1 // 0),
             command("t.lack", self.lack),
             command("t.large", lambda p: "x" * LIMIT),

@@ -1,8 +1,9 @@
 """agent/store.py: a value that was acknowledged is there after a power cut at any operation."""
 
-from agent.store import MAX_VALUE_BYTES, Store, StoreError, make_folder
 from faulty.disk import Disk, PowerCut
 from support import raises, temporary_folder
+
+from agent.store import MAX_VALUE_BYTES, Store, StoreError, make_folder
 
 LUCKS = ("none", "all", 0, 1, 15, 16, 20)
 
@@ -72,7 +73,8 @@ def test_a_second_power_cut_during_the_recovery_loses_nothing_either():
 
 
 def test_a_killed_run_leaves_names_that_the_next_one_syncs():
-    # Killed between write and folder sync: the file is seen by the next run, and not on the medium.
+    # Killed between write and folder sync: the file is seen by the next run, and not on the
+    # medium.
     disk = Disk(2)
     assert write_until_cut(disk, [b"first"]) == -1
     disk.cut_at = None

@@ -2,9 +2,10 @@
 
 import json
 
+from support import raises
+
 from agent.errors import BadJson
 from agent.strict_json import MAX_DEPTH, explain, join_surrogates, parse_object
-from support import raises
 
 VALID = (
     b"{}",
@@ -52,7 +53,14 @@ def test_an_invalid_text_is_refused_with_the_place():
 
 
 def test_what_the_checker_alone_refuses():
-    for data in (b'{"a":01}', b'{"a":"\\q"}', b'{"a":"\x01"}', b'{"a":1.}', b'{"a":[1}}', b'{"a":"\\u12g4"}'):
+    for data in (
+        b'{"a":01}',
+        b'{"a":"\\q"}',
+        b'{"a":"\x01"}',
+        b'{"a":1.}',
+        b'{"a":[1}}',
+        b'{"a":"\\u12g4"}',
+    ):
         assert explain(data), data
 
 
@@ -62,7 +70,7 @@ def test_only_an_object_is_taken():
 
 
 def test_bytes_that_are_not_utf8_are_refused():
-    for data in (b'{"a":"\xff"}', b'\xff\xfe{}', b'{"\xc3(":1}'):
+    for data in (b'{"a":"\xff"}', b"\xff\xfe{}", b'{"\xc3(":1}'):
         assert raises(BadJson, parse_object, data).code == "bad-json"
 
 

@@ -1,7 +1,8 @@
 """Runs commands: on worker threads where there are some, in turn where there are none.
 
-Main thread and workers share two bounded queues and nothing else. The one rule: every task that was
-accepted comes out of `finished` exactly once, with a result or an error, whatever the command did.
+Main thread and workers share two bounded queues and nothing else. The one rule: every task that
+was accepted comes out of `finished` exactly once, with a result or an error, whatever the command
+did.
 
 A full inbox refuses (Busy) and counts. A worker whose outcome finds no room waits for the main
 thread, which never waits for a worker. Workers are never told to end: the agent ends with its
@@ -42,7 +43,9 @@ class Executor:
         self.running = [None] * workers
         self.refused = 0
         self._threads = [
-            threading.Thread(target=self._work, args=(index,), name="worker-%d" % index, daemon=True)
+            threading.Thread(
+                target=self._work, args=(index,), name="worker-%d" % index, daemon=True
+            )
             for index in range(workers)
         ]
 

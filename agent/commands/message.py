@@ -1,8 +1,8 @@
 """Requests and responses: bytes in, a record out, and back.
 
 A request is one JSON object (design: JSON-RPC 2.0's `id`, `method`, `params`, plus `ttl`, `reply`,
-`deadline`). It is checked whole, once, here; everything behind this file sees records only. The one
-rule: whoever can be answered is answered, so the address is read before anything is judged.
+`deadline`). It is checked whole, once, here; everything behind this file sees records only. The
+one rule: whoever can be answered is answered, so the address is read before anything is judged.
 
 Pure: knows no clock, socket or thread; time comes as an argument, in ms.
 """

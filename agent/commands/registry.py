@@ -17,8 +17,8 @@ from agent.errors import BadParams, UnknownMethod
 # params      a tuple of schema fields
 # permission  what a caller must hold: read, act, files, code, update, admin
 # repeat      'once': takes effect once; 'repeat': harmless to run again; 'resume': continues
-# inline      True: it takes microseconds and waits for nothing, so that it runs at once on the main
-#             thread, and answers even when every worker is stuck
+# inline      True: it takes microseconds and waits for nothing, so that it runs at once on the
+# main             thread, and answers even when every worker is stuck
 # about       a sentence for a person, ending in what the result holds
 Command = namedtuple(
     "Command", ("name", "call", "params", "permission", "repeat", "inline", "about")
@@ -87,7 +87,8 @@ def describe(command):
 
 
 def _canonical(value):
-    # A dict has no order on MicroPython, so that json.dumps alone would give another text each run.
+    # A dict has no order on MicroPython, so that json.dumps alone would give another text each
+    # run.
     if isinstance(value, dict):
         pairs = ["%s:%s" % (json.dumps(name), _canonical(value[name])) for name in sorted(value)]
         return "{%s}" % ",".join(pairs)

@@ -1,8 +1,8 @@
 """From a request's bytes to the bytes of its response.
 
 The one rule: every request gets exactly one response at its address, if it has one, whatever is
-wrong with it, and nothing else suffers. Knows no MQTT: what arrives is an Incoming, what leaves goes
-through `answer`. Owner: the main thread.
+wrong with it, and nothing else suffers. Knows no MQTT: what arrives is an Incoming, what leaves
+goes through `answer`. Owner: the main thread.
 """
 
 from collections import namedtuple
@@ -31,8 +31,8 @@ Incoming = namedtuple(
 class Service:
     """Answers requests with the commands of a registry.
 
-    `identity` is (device id, boot nonce); `prefix` begins every reply topic; `limit` is the largest
-    response in bytes; `answer(topic, payload, correlation)` sends one.
+    `identity` is (device id, boot nonce); `prefix` begins every reply topic; `limit` is the
+    largest response in bytes; `answer(topic, payload, correlation)` sends one.
     """
 
     def __init__(self, registry, executor, clock, identity, prefix, limit, answer):
@@ -67,9 +67,7 @@ class Service:
         return parse_request(document, address, moment, incoming.expiry_s)
 
     def _address(self, document, incoming):
-        return read_address(
-            document, incoming.response_topic, incoming.correlation, self._prefix
-        )
+        return read_address(document, incoming.response_topic, incoming.correlation, self._prefix)
 
     def _dispatch(self, request):
         command = self._registry.find(request.method)

@@ -34,7 +34,7 @@ def commands(inform):
             "read",
             "repeat",
             True,
-            "Runtime, versions, memory, uptime, boots, clock and its quality, counters of the link.",
+            "Runtime, versions, memory, uptime, boots, clock and its quality, counters.",
         ),
     )
 

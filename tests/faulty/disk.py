@@ -2,8 +2,8 @@
 
 It stands where `agent.store.Files` stands. What was written is kept in two states: what a reader
 sees now, and what the medium holds. `cut()` throws away the first and leaves the second, torn as a
-real medium may leave it. The one rule: nothing reaches the medium but by a sync, except by the luck
-of the write-back, which `luck` decides for each file: 'none', 'all', or a number of bytes.
+real medium may leave it. The one rule: nothing reaches the medium but by a sync, except by the
+luck of the write-back, which `luck` decides for each file: 'none', 'all', or a number of bytes.
 """
 
 
@@ -12,7 +12,8 @@ class PowerCut(Exception):
 
 
 class Disk:
-    """Files in memory; `cut_at` is the number of the operation that the power goes at, None never."""
+    """Files in memory; `cut_at` is the number of the operation that the power goes at, None
+    never."""
 
     def __init__(self, cut_at=None, luck="none"):
         self.operations = 0

@@ -1,0 +1,92 @@
+"""`python -m agent` and `micropython -m agent`: start the agent from a configuration file.
+
+The one rule: whatever is wrong with the command line or the file is one line on stderr and status
+2, before anything is opened. It sets the import path, and so comes before every other import.
+"""
+
+import sys
+
+
+def _add_compat():
+    """Let `compat` fill in what the interpreter lacks: its own modules win where it has them."""
+    root = __file__.rsplit("/", 2)[0] if __file__.count("/") > 1 else "."
+    place = sys.path.index(".frozen") + 1 if ".frozen" in sys.path else len(sys.path)
+    sys.path.insert(place, root + "/compat")
+
+
+_add_compat()
+
+from agent import VERSION, config  # noqa: E402 - needs the path above
+from agent.app import Agent  # noqa: E402
+from agent.errors import BadConfig  # noqa: E402
+
+USAGE = """usage: python -m agent --config FILE
+       micropython -m agent --config FILE
+
+Runs Limpet's agent on this device until it is stopped.
+
+  --config FILE  the configuration, one JSON object; the least is {"device": "NAME"}
+  --check        check the configuration and end: status 0 if it can be used
+  --describe     print every member of the configuration as JSON
+  --version      print the version
+  --help         print this"""
+
+BAD_USAGE = 2
+
+
+def main(arguments):
+    """Run what the command line asks for; returns the exit status."""
+    try:
+        options = parse_arguments(arguments)
+        if "--config" not in options:
+            return _print_words(options)
+        values = config.load(options["--config"])
+    except BadConfig as error:
+        sys.stderr.write("agent: %s\n" % error.message)
+        return BAD_USAGE
+    if "--check" in options:
+        print("%s: fit for use" % options["--config"])
+        return 0
+    return serve(Agent(values))
+
+
+def parse_arguments(arguments):
+    """The options as a dict. Raises BadConfig at one that is not known."""
+    options = {}
+    rest = list(arguments)
+    while rest:
+        name = rest.pop(0)
+        if name == "-h":
+            name = "--help"
+        if name == "--config":
+            if not rest:
+                raise BadConfig("--config: expected a file; --help tells more")
+            options[name] = rest.pop(0)
+        elif name in ("--check", "--describe", "--version", "--help"):
+            options[name] = True
+        else:
+            raise BadConfig("%s: unknown option; --help tells all" % name)
+    return options
+
+
+def _print_words(options):
+    words = (("--help", lambda: USAGE), ("--version", lambda: VERSION))
+    for name, text in words + (("--describe", config.describe),):
+        if name in options:
+            print(text())
+            return 0
+    raise BadConfig("--config FILE is missing; --help tells more")
+
+
+def serve(agent):
+    """Run until Ctrl-C, which is a goodbye; any other end is the broker's to notice."""
+    try:
+        agent.run()
+    except KeyboardInterrupt:
+        agent.close()
+        agent.log.info("stopped by the keyboard")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,278 @@
+"""The composition root: the one module that knows all, and the loop that drives it.
+
+The one rule: parts are made here and nowhere else, and only the main thread runs `Agent.step`.
+Every part takes `now` and says when it wants it next; the loop sleeps in the link's poll until
+then.
+"""
+
+import json
+
+from interpreter import THREADS, describe, memory, random_bytes
+from wakeup import Channel
+
+from agent import VERSION, boot
+from agent.clock import Clock
+from agent.commands import rpc, system
+from agent.commands.executor import Executor
+from agent.commands.registry import Registry
+from agent.commands.service import Incoming, Service
+from agent.errors import LimpetError
+from agent.log import Log
+from agent.mqtt import fields, link, packets, session, settings, subscriptions
+from agent.mqtt.backoff import Backoff
+from agent.store import Store, make_folder
+
+REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
+STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
+
+# Where the interpreter's threads can be trusted one worker keeps the link free of commands that
+# wait; more is for whoever knows that theirs do.
+AUTO_WORKERS = {"gil": 1, "unsafe": 0, "none": 0}
+WORKERS_REASONS = {
+    "unsafe": "this interpreter has threads without a global lock, which are not safe",
+    "none": "this interpreter has no threads",
+}
+
+
+class Agent:
+    """All parts of one device. `config` is what `agent.config.load` returns."""
+
+    def __init__(self, config, write_log=None):
+        self._config = config
+        self._device = config["device"]
+        self._base = "%s/%s/" % (config["root"], self._device)
+        store, self._storage = _open_store(config["data"])
+        self._boot = boot.begin(store)
+        self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
+        self.log = Log(config["log"], self._clock, write_log)
+        self._record_boot(store)
+        self._topics = _call_topics(config)
+        self._broker = "%s:%d" % (config["mqtt"]["host"], config["mqtt"]["port"])
+        self._link = self._make_link()
+        self._executor = self._make_executor()
+        self._registry = Registry()
+        self._service = self._make_service()
+        self._status = None  # the clock quality last published
+        self._status_due = 0
+        self._handlers = {
+            session.Connected: self._on_connected,
+            link.Disconnected: self._on_disconnected,
+            session.Received: self._on_received,
+            session.Oversized: self._on_oversized,
+            subscriptions.Subscribed: self._on_subscribed,
+        }
+
+    def _record_boot(self, store):
+        if self._storage is None:
+            try:
+                boot.record(store, self._boot, self._clock.wall()[0])
+            except LimpetError as error:
+                self._storage = error.message
+        if self._storage:
+            self.log.warning("nothing can be stored: %s", self._storage)
+
+    def _make_link(self):
+        mqtt = self._config["mqtt"]
+        options = settings.Settings(
+            client_id=mqtt["client_id"] or self._device,
+            username=mqtt["username"],
+            password=mqtt["password"],
+            keep_alive_s=mqtt["keep_alive_s"],
+            session_expiry_s=mqtt["session_expiry_s"],
+            receive_maximum=mqtt["receive_maximum"],
+            maximum_packet_bytes=mqtt["maximum_packet_bytes"],
+        )
+        will = packets.Will(self._base + "status", self._status_of("offline"), 1, True, None)
+        made = link.Link(
+            session.Session(options, will),
+            [(mqtt["host"], mqtt["port"])],
+            Channel(),
+            Backoff(
+                random_bytes,
+                int(mqtt["backoff_first_s"] * 1000),
+                int(mqtt["backoff_most_s"] * 1000),
+            ),
+            mqtt["connect_timeout_s"] * 1000,
+        )
+        for topic in self._topics:
+            made.subscribe(topic, 1)
+        return made
+
+    def _make_executor(self):
+        workers = self._config["workers"]
+        if workers == "auto":
+            workers = AUTO_WORKERS[THREADS]
+        elif workers and THREADS != "gil":
+            self.log.warning("workers: %d, though %s", workers, WORKERS_REASONS[THREADS])
+        room = self._config["mqtt"]["receive_maximum"]
+        return Executor(workers, room, self._clock, self._link.wake)
+
+    def _make_service(self):
+        self._registry.add(rpc.commands(self._registry))
+        self._registry.add(system.commands(self._inform))
+        return Service(
+            self._registry,
+            self._executor,
+            self._clock,
+            (self._device, self._boot.nonce),
+            self._config["root"] + "/reply/",
+            self._config["mqtt"]["maximum_reply_bytes"],
+            self._answer,
+        )
+
+    def run(self):
+        """Serve until the process ends."""
+        self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
+        self._executor.start()
+        while True:
+            self.step()
+
+    def step(self):
+        """One turn of the loop, which ends in waiting for what comes next."""
+        now = self._clock.now()
+        for event in self._link.receive(now):
+            handle = self._handlers.get(type(event))
+            if handle:
+                handle(event)
+        has_more = self._service.step()
+        if now >= self._status_due:
+            self._check_status(now)
+        self._link.send(now)
+        if not has_more:
+            due = self._status_due if self._link.due is None else self._link.due
+            self._link.wait(max(0, min(due, self._status_due) - self._clock.now()))
+
+    def close(self):
+        """Say goodbye: publish that the device goes offline, and disconnect."""
+        if self._status is not None:
+            self._publish("status", self._status_of("offline"))
+        self._link.close(self._clock.now())
+
+    def _on_connected(self, event):
+        version = "5" if event.version == packets.V5 else "3.1.1"
+        self.log.info("connected to %s with MQTT %s", self._broker, version)
+        self._publish_status()
+        self._publish("about", json.dumps(self._about()).encode())
+
+    def _on_disconnected(self, event):
+        self._status = None
+        self.log.warning(
+            "no connection to %s: %s; next try in %d ms",
+            self._broker,
+            event.reason,
+            event.retry_in_ms,
+        )
+
+    def _on_received(self, event):
+        message = event.message
+        if message.topic in self._topics:
+            told = message.properties or _NOTHING
+            self._service.accept(
+                Incoming(
+                    message.payload,
+                    message.retain,
+                    told.get(fields.RESPONSE_TOPIC),
+                    told.get(fields.CORRELATION_DATA),
+                    told.get(fields.MESSAGE_EXPIRY),
+                )
+            )
+        self._link.acknowledge(message)
+
+    def _on_oversized(self, event):
+        limit = self._config["mqtt"]["maximum_packet_bytes"]
+        self.log.warning("a packet of %d bytes was dropped: at most %d", event.size, limit)
+        words = {"size_bytes": event.size, "limit_bytes": limit, "topic": event.topic}
+        self._publish("event/oversized", json.dumps(words).encode(), False)
+
+    def _on_subscribed(self, event):
+        for code in event.codes:
+            if code >= REFUSED:
+                self.log.error("the broker refuses the subscription to %s", event.topic_filter)
+
+    def _answer(self, topic, payload, correlation):
+        properties = None if correlation is None else {fields.CORRELATION_DATA: correlation}
+        if self._link.publish(topic, payload, 1, False, properties) is None:
+            self.log.warning("a response was dropped: the link's outbox is full")
+
+    def _publish(self, name, payload, retain=True):
+        self._link.publish(self._base + name, payload, 1, retain)
+
+    def _check_status(self, now):
+        self._status_due = now + STATUS_CHECK_MS
+        if self._status is not None and self._status != self._clock.wall()[1]:
+            self._publish_status()
+
+    def _publish_status(self):
+        self._status = self._clock.wall()[1]
+        self._publish("status", self._status_of("online"))
+
+    def _status_of(self, state):
+        words = {
+            "state": state,
+            "boot": self._boot.number,
+            "nonce": self._boot.nonce,
+            "clock": self._clock.wall()[1],
+            "next": None,
+        }
+        return json.dumps(words).encode()
+
+    def _about(self):
+        about = describe()
+        return {
+            "agent": VERSION,
+            "runtime": about,
+            "board": about["machine"],
+            "capabilities": self._capabilities(),
+            "commands": self._registry.digest(),
+            "slot": None,
+        }
+
+    def _capabilities(self):
+        count = len(self._executor.running)
+        reason = WORKERS_REASONS.get(THREADS, "the configuration says 0")
+        return {
+            "workers": {"count": count} if count else {"absent": reason},
+            "storage": {"absent": self._storage} if self._storage else {"backend": "files"},
+        }
+
+    def _inform(self):
+        unix_ms, quality = self._clock.wall()
+        now = self._clock.now()
+        running = [slot for slot in self._executor.running if slot]
+        return {
+            "device": self._device,
+            "agent": VERSION,
+            "runtime": describe(),
+            "memory": memory(),
+            "uptime_ms": now,
+            "boot": self._boot.number,
+            "clock": {"unix_ms": unix_ms, "quality": quality},
+            "workers": {
+                "count": len(self._executor.running),
+                "running": [{"method": name, "for_ms": now - since} for name, since in running],
+                "refused": self._executor.refused,
+            },
+            "responses": {
+                "results": self._service.answered,
+                "errors": self._service.failed,
+                "unanswerable": self._service.unanswerable,
+            },
+        }
+
+
+_NOTHING = {}
+
+
+def _open_store(folder):
+    """The store, and why nothing can be stored, or None."""
+    try:
+        make_folder(folder)
+    except LimpetError as error:
+        return Store(folder), error.message
+    return Store(folder), None
+
+
+def _call_topics(config):
+    root = config["root"]
+    topics = ["%s/%s/call" % (root, config["device"]), "%s/all/call" % root]
+    return topics + ["%s/group/%s/call" % (root, group) for group in config["groups"]]

