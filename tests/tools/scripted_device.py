@@ -57,7 +57,8 @@ class ScriptedDevice:
         return self
 
     def __exit__(self, *_exception):
-        self.say("status", OFFLINE)
+        if self.client.is_connected():
+            self.say("status", OFFLINE)
         self.client.disconnect()
         self.client.loop_stop()
 

@@ -123,6 +123,7 @@ class Connection:
             raise Unreachable(_connect_failure(self.address, error, timeout_s)) from None
         client.loop_start()
         if not self._answered.wait(timeout_s):
+            self._answered.set()
             self._refusal = Unreachable(
                 f"{self.address} accepts connections and does not answer within {timeout_s:g} s: "
                 "is that an MQTT port?"
@@ -263,8 +264,8 @@ def _connect_failure(address, error, timeout_s):
             f"{where}its certificate is not trusted ({error.verify_message}); "
             "name the authority that signed it with --ca FILE"
         )
-    if isinstance(error, ssl.SSLError):
-        return f"{where}TLS failed ({error.reason or error}); a port without TLS needs mqtt://"
+    if address.tls and isinstance(error, ssl.SSLError | ConnectionResetError):
+        return f"{where}TLS failed ({error.strerror or error}); a port without TLS needs mqtt://"
     if isinstance(error, socket.gaierror):
         return f"{where}there is no host of that name ({error.strerror})"
     if isinstance(error, ConnectionRefusedError):
