@@ -8,7 +8,7 @@ where there are no threads, as long as nobody has to wait for ever.
 """
 
 import _waiting
-from _waiting import Deadline, allocate_lock, get_ident, park, where, wake
+from _waiting import Deadline, allocate_lock, get_ident, park, wake, where
 
 TIMEOUT_MAX = 9223372036.0  # seconds; CPython's on 64-bit Linux, though no limit of ours
 

@@ -4,6 +4,7 @@ On CPython these are its own modules and, loaded from `compat/` by path, the shi
 `import threading` is the shim. The rest of the shim has names that CPython does not use.
 """
 
+import _thread
 import queue
 import sys
 import threading
@@ -53,14 +54,33 @@ def until(condition, seconds=20):
         time.sleep(0.002)
 
 
+class Notes:
+    """A list that threads write to. A bare list is none, on a build without the GIL."""
+
+    def __init__(self):
+        self._lock = _thread.allocate_lock()  # guards _items
+        self._items = []
+
+    def append(self, item):
+        with self._lock:
+            self._items.append(item)
+
+    def all(self):
+        with self._lock:
+            return list(self._items)
+
+    def __len__(self):
+        with self._lock:
+            return len(self._items)
+
+
 class Crew:
     """Threads of one test; leaving joins them and raises what the first of them raised."""
 
     def __init__(self, threading):
         self._threading = threading
         self._threads = []
-        self._errors = []
-        self._lock = threading.Lock()  # guards _errors
+        self._errors = Notes()
 
     def start(self, function, *args):
         thread = self._threading.Thread(target=self._run, args=(function, args), daemon=True)
@@ -72,8 +92,7 @@ class Crew:
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - carried to the test's own thread
-            with self._lock:
-                self._errors.append(error)
+            self._errors.append(error)
 
     def __enter__(self):
         return self
@@ -86,5 +105,5 @@ class Crew:
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive(), "a thread did not end: %r" % thread
-        if self._errors:
-            raise self._errors[0]
+        for error in self._errors.all():
+            raise error

@@ -2,7 +2,7 @@
 
 import time
 
-from shim import IMPLEMENTATIONS, Crew, until
+from shim import IMPLEMENTATIONS, Crew, Notes, until
 from support import raises, skip
 
 __all__ = ("IMPLEMENTATIONS",)
@@ -95,12 +95,12 @@ def test_a_queue_without_a_bound_is_never_full(kind):
 def test_a_waiting_get_is_woken_by_a_put(kind):
     for queue in each(kind) + [kind.queue.SimpleQueue()]:
         for timeout in (None, 30):
-            got = []
+            got = Notes()
             with Crew(kind.threading) as crew:
                 crew.start(lambda: got.append(queue.get(True, timeout)))  # noqa: B023
                 time.sleep(0.01)  # the test passes without; with it get() waits
                 queue.put("item")
-            assert got == ["item"]
+            assert got.all() == ["item"]
 
 
 def test_a_waiting_put_is_woken_by_a_get(kind):
@@ -121,7 +121,7 @@ def test_tasks_are_counted(kind):
         queue.put(1)
         queue.put(2)
         assert queue.unfinished_tasks == 2
-        joined = []
+        joined = Notes()
 
         def wait():
             queue.join()  # noqa: B023
@@ -132,10 +132,10 @@ def test_tasks_are_counted(kind):
             crew.start(wait)
             queue.get()
             queue.task_done()
-            assert not joined
+            assert not joined.all()
             queue.get()
             queue.task_done()
-        assert joined == [0, 0]
+        assert joined.all() == [0, 0]
         error = raises(ValueError, queue.task_done)
         assert str(error) == "task_done() called too many times"
 

@@ -1,8 +1,8 @@
-"""Semaphore, BoundedSemaphore, Event and Barrier: CPython's contract, over its own and the shim."""
+"""Semaphores, Event and Barrier: CPython's contract, over its own and the shim."""
 
 import time
 
-from shim import IMPLEMENTATIONS, LIGHT, Crew, until
+from shim import IMPLEMENTATIONS, LIGHT, Crew, Notes, until
 from support import raises
 
 __all__ = ("IMPLEMENTATIONS",)
@@ -20,13 +20,13 @@ def test_an_event_is_up_or_down(kind):
 
 def test_an_event_wakes_all_that_wait(kind):
     event = kind.threading.Event()
-    answers = []
+    answers = Notes()
     with Crew(kind.threading) as crew:
         for timeout in (None, 30, None, 30):
             crew.start(lambda limit: answers.append(event.wait(limit)), timeout)
         time.sleep(0.02)  # the test passes without; with it they wait
         event.set()
-    assert answers == [True] * 4
+    assert answers.all() == [True] * 4
 
 
 def test_an_event_wait_lasts_its_time(kind):
@@ -38,7 +38,7 @@ def test_an_event_wait_lasts_its_time(kind):
 def test_an_event_that_is_cleared_at_once_still_wakes_those_that_waited(kind):
     event = kind.threading.Event()
     ready = kind.threading.Semaphore(0)
-    answers = []
+    answers = Notes()
 
     def wait():
         ready.release()
@@ -52,7 +52,7 @@ def test_an_event_that_is_cleared_at_once_still_wakes_those_that_waited(kind):
         time.sleep(0.2)  # nothing tells from outside that they are inside wait() by now
         event.set()
         event.clear()
-    assert answers == [True] * 3
+    assert answers.all() == [True] * 3
 
 
 def test_a_semaphore_lets_so_many_pass(kind):
@@ -86,7 +86,7 @@ def test_a_bounded_semaphore_knows_its_bound(kind):
 
 def test_a_semaphore_wakes_as_many_as_it_gives(kind):
     semaphore = kind.threading.Semaphore(0)
-    passed = []
+    passed = Notes()
     with Crew(kind.threading) as crew:
         for timeout in (None, 30, None, 30, None):
             crew.start(lambda limit: passed.append(semaphore.acquire(True, limit)), timeout)
@@ -95,7 +95,7 @@ def test_a_semaphore_wakes_as_many_as_it_gives(kind):
         semaphore.release(3)
         until(lambda: len(passed) == 4)
         semaphore.release()
-    assert passed == [True] * 5 and not semaphore.acquire(False)
+    assert passed.all() == [True] * 5 and not semaphore.acquire(False)
 
 
 def test_never_more_are_inside_than_the_semaphore_lets(kind):
@@ -122,7 +122,7 @@ def test_never_more_are_inside_than_the_semaphore_lets(kind):
 
 def test_a_barrier_gives_each_thread_a_number(kind):
     barrier = kind.threading.Barrier(3)
-    numbers = []
+    numbers = Notes()
 
     def work():
         for _ in range(20):
@@ -131,7 +131,7 @@ def test_a_barrier_gives_each_thread_a_number(kind):
     with Crew(kind.threading) as crew:
         for _ in range(3):
             crew.start(work)
-    assert sorted(numbers) == sorted([0, 1, 2] * 20)
+    assert sorted(numbers.all()) == sorted([0, 1, 2] * 20)
     assert barrier.n_waiting == 0 and not barrier.broken and barrier.parties == 3
 
 
@@ -155,12 +155,12 @@ def test_nobody_passes_a_barrier_early(kind):
 
 
 def test_a_barriers_action_runs_once_before_they_pass(kind):
-    calls = []
+    calls = Notes()
     barrier = kind.threading.Barrier(3, lambda: calls.append(1))
 
     def work():
         barrier.wait()
-        assert calls == [1]
+        assert calls.all() == [1]
 
     with Crew(kind.threading) as crew:
         for _ in range(3):
@@ -172,7 +172,7 @@ def test_a_failing_action_breaks_the_barrier(kind):
         raise OSError("the action failed")
 
     barrier = kind.threading.Barrier(2, fail)
-    kinds = []
+    kinds = Notes()
 
     def work():
         try:
@@ -183,7 +183,7 @@ def test_a_failing_action_breaks_the_barrier(kind):
     with Crew(kind.threading) as crew:
         crew.start(work)
         crew.start(work)
-    assert sorted(kinds) == ["BrokenBarrierError", "OSError"] and barrier.broken
+    assert sorted(kinds.all()) == ["BrokenBarrierError", "OSError"] and barrier.broken
 
 
 def test_a_barrier_wait_out_of_time_breaks_it_for_all(kind):

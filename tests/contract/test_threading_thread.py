@@ -3,7 +3,7 @@
 import sys
 import time
 
-from shim import IMPLEMENTATIONS, LIGHT, SHIM, Crew, until
+from shim import IMPLEMENTATIONS, LIGHT, SHIM, Crew, Notes, until
 from support import raises, skip
 
 __all__ = ("IMPLEMENTATIONS",)
@@ -112,13 +112,11 @@ def test_daemon_is_inherited_and_settable_before_the_start(kind):
 
 def test_the_current_thread_is_the_one_that_runs(kind):
     threading = kind.threading
-    seen = {}
-    lock = threading.Lock()
+    seen = Notes()
     hold = threading.Barrier(6)
 
     def look(number):
-        with lock:
-            seen[number] = (threading.current_thread(), threading.get_ident())
+        seen.append((number, threading.current_thread(), threading.get_ident()))
         hold.wait(30)
 
     with Crew(threading) as crew:
@@ -128,7 +126,8 @@ def test_the_current_thread_is_the_one_that_runs(kind):
         assert threading.active_count() >= 6 and threading.main_thread() in alive
         assert [t in alive for t in threads] == [True] * 5
         hold.wait(30)
-    assert [seen[n] for n in range(5)] == [(t, t.ident) for t in threads]
+    for number, thread, ident in seen.all():
+        assert thread is threads[number] and thread.ident == ident
     until(lambda: not [t for t in threads if t in threading.enumerate()])
     assert threading.current_thread() is threading.main_thread()
 
@@ -275,16 +274,11 @@ def test_the_stack_size_is_what_was_set_last(kind):
 def test_many_threads_come_and_go(kind):
     threading = kind.threading
     count = threading.active_count()
-    total = []
-    lock = threading.Lock()
-
-    def work():
-        with lock:
-            total.append(1)
+    total = Notes()
 
     for _ in range(5 if LIGHT else 50):
         with Crew(threading) as crew:
             for _ in range(8):
-                crew.start(work)
+                crew.start(total.append, 1)
     assert len(total) == 8 * (5 if LIGHT else 50)
     until(lambda: threading.active_count() <= count)
