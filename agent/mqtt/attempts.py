@@ -1,9 +1,9 @@
 """Which broker to try next, with which version of MQTT, and when.
 
-One rule: pure decisions; the link tells how an attempt ended and gets the wait before the next. The
-brokers are tried in order, the next one at once, and only after the last comes the back-off; after
-a connection that was up the same broker is tried first. What a broker has shown of the versions it
-speaks is remembered for it as long as the process lives.
+One rule: pure decisions; the link tells how an attempt ended and gets the wait before the next.
+The brokers are tried in order, the next one at once, and only after the last comes the back-off;
+after a connection that was up the same broker is tried first. What a broker has shown of the
+versions it speaks is remembered for it as long as the process lives.
 """
 
 from agent.mqtt import packets

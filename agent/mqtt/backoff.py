@@ -1,7 +1,7 @@
 """How long to wait before the next attempt to connect.
 
-One rule: doubling from `first_ms` to `maximum_ms`, each a fifth longer or shorter at random, so that
-a fleet does not come back in step; from the beginning again once a connection has lasted
+One rule: doubling from `first_ms` to `maximum_ms`, each a fifth longer or shorter at random, so
+that a fleet does not come back in step; from the beginning again once a connection has lasted
 `stable_ms`. A refusal that will not heal by itself waits `refused_ms` at least. Pure: the random
 bytes come by the constructor.
 """

@@ -1,8 +1,8 @@
 """The data types of MQTT: integers, text, binary, and the properties of MQTT 5.
 
-One rule: whatever a peer can send either reads as a value or raises BadMessage with the reason code
-of MQTT 5 section 2.4; nothing is kept in proportion to a number that the peer merely announces.
-Section numbers are those of the MQTT 5.0 standard. Knows nothing of packets as a whole.
+One rule: whatever a peer can send either reads as a value or raises BadMessage with the reason
+code of MQTT 5 section 2.4; nothing is kept in proportion to a number that the peer merely
+announces. Section numbers are those of the MQTT 5.0 standard. Knows nothing of packets as a whole.
 """
 
 from agent.errors import BadMessage
@@ -233,7 +233,7 @@ def _decode_property(cursor, packet_type, found):
     value = _READERS[kind](cursor)
     if not value and name in _NOT_ZERO:
         raise BadMessage("property %d must not be zero" % name, _NOT_ZERO[name])
-    if name == USER_PROPERTY or name == SUBSCRIPTION_ID:
+    if name in (USER_PROPERTY, SUBSCRIPTION_ID):
         kept = found.setdefault(name, [])
         if len(kept) < USER_PROPERTIES_KEPT:
             kept.append(value)

@@ -1,4 +1,4 @@
-"""Messages that arrive: read, told apart from repetitions, and acknowledged by their owner in order.
+"""Messages that arrive: read, told from repetitions, and acknowledged by their owner in order.
 
 One rule: an acknowledgement leaves only when the message's owner gave it and every message before
 it has been acknowledged (section 4.6 of the MQTT 5.0 standard). So what this side has not taken
@@ -22,8 +22,8 @@ from agent.mqtt.fields import (
 )
 from agent.mqtt.packets import FIRST_PUBACK, FIRST_PUBREC, PUBLISH, V5, encode_ack
 
-# `topic` text, `payload` bytes, `qos` 0 to 2, `retain` whether the broker had kept it (always known
-# on MQTT 5; on 3.1.1 only when it comes because of a subscription), `packet_id` 0 at QoS 0,
+# `topic` text, `payload` bytes, `qos` 0 to 2, `retain` whether the broker had kept it (always
+# known on MQTT 5; on 3.1.1 only when it comes because of a subscription), `packet_id` 0 at QoS 0,
 # `properties` None or a dict by identifier.
 Message = namedtuple("Message", ("topic", "payload", "qos", "retain", "packet_id", "properties"))
 
@@ -128,7 +128,7 @@ class Inbox:
         return self._aliases[alias]
 
     def arrive(self, message):
-        """Note a message of QoS 1 or 2; False if its owner has had it already. Raises BadMessage."""
+        """Note a message of QoS 1 or 2; False if its owner had it already. Raises BadMessage."""
         if message.qos == 2 and message.packet_id in self._recorded:
             return False
         if self.full and self._version == V5:

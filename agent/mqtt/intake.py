@@ -35,7 +35,7 @@ class Intake:
         self.start = self.end = self._skip = 0
 
     def space(self):
-        """Where to put the bytes that come next: a memoryview, never empty after `take()` failed."""
+        """Where to put the bytes that come next: a memoryview, not empty after NOTHING."""
         start = self.start
         if start:
             rest = self.end - start
@@ -78,7 +78,7 @@ class Intake:
         return TOO_LARGE
 
     def _long_length(self, start):
-        """Remaining Length of two to four bytes and where the body starts, -1 if more must come."""
+        """Remaining Length of two to four bytes and where the body starts, -1 if not yet there."""
         length = 0
         for index in (1, 2, 3, 4):
             if start + index >= self.end:
@@ -92,6 +92,6 @@ class Intake:
         raise BadMessage("a length of more than four bytes", MALFORMED)
 
     def drain(self):
-        """Let the packet go that `take()` called TOO_LARGE, with all of it that is still to come."""
+        """Let the packet that `take()` called TOO_LARGE go, and all of it that is still to come."""
         self._skip = self.size - (self.end - self.start)
         self.start = self.end

@@ -1,8 +1,8 @@
 """Keep-alive, section 3.1.2.10 of the MQTT 5.0 standard: when to ping, and when silence is an end.
 
-One rule: silence is one and a half times the keep-alive, which is what a broker grants us too. Bytes
-of any kind count as life, so a long packet on a slow line is not taken for silence. All times are
-ints of milliseconds that never wrap.
+One rule: silence is one and a half times the keep-alive, which is what a broker grants us too.
+Bytes of any kind count as life, so a long packet on a slow line is not taken for silence. All
+times are ints of milliseconds that never wrap.
 """
 
 NOTHING, PING, SILENT = range(3)

@@ -1,8 +1,8 @@
 """The link: one session, kept connected to the first broker of a list that answers.
 
-One rule: nothing here waits except `wait` (and the name resolver), and nothing ends in silence: each
-end of a connection, and each failed attempt, is a Disconnected that says why and when the next
-attempt will be. The owner's loop, all in one thread:
+One rule: nothing here waits except `wait` (and the name resolver), and nothing ends in silence:
+each end of a connection, and each failed attempt, is a Disconnected that says why and when the
+next attempt will be. The owner's loop, all in one thread:
 
     for event in link.receive(now): ...     connects, reads, looks after every deadline
     link.publish(...), link.acknowledge(message)
@@ -14,17 +14,18 @@ Only `wake` may be called from other threads. `now` is in milliseconds and never
 
 from collections import namedtuple
 
+from interpreter import random_bytes
+
 from agent.errors import BadMessage
 from agent.mqtt.attempts import Attempts
 from agent.mqtt.backoff import Backoff
 from agent.mqtt.session import OPEN
 from agent.mqtt.tcp import Tcp, TransportError
 from agent.mqtt.waiter import Waiter
-from interpreter import random_bytes
 
-# `reason` is a sentence; `retry_in_ms` when the next attempt will be, None for never; `code` a word:
-# name-not-found, refused, unreachable, timeout, lost (TransportError), rejected (by the broker's
-# CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
+# `reason` is a sentence; `retry_in_ms` when the next attempt will be, None for never; `code` a
+# word: name-not-found, refused, unreachable, timeout, lost (TransportError), rejected (by the
+# broker's CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
 Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
 
 _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
@@ -119,7 +120,7 @@ class Link:
         self._waiter.watch(self._transport.pollable)
 
     def _read(self, now):
-        """Whether bytes came. One read for each `receive`, so that a flood leaves the owner time."""
+        """Whether bytes came. One read in each `receive`, so that a flood leaves others time."""
         session = self.session
         if self._transport is None or session.ended or session.paused:
             return False
@@ -172,7 +173,7 @@ class Link:
         self._unfinished = False
 
     def send(self, now):
-        """Write what is queued, in one piece; what the system does not take goes first next time."""
+        """Write what is queued, in one piece; what the system does not take goes first later."""
         data = self._unsent or self.session.output(now)
         if not data:
             return
@@ -185,7 +186,7 @@ class Link:
         self._unsent = data[count:] if count < len(data) else b""
 
     def wait(self, timeout_ms):
-        """Sleep until bytes come or `wake` is called; `timeout_ms` at most, for ever if negative."""
+        """Sleep until bytes come or `wake` is called; at most `timeout_ms`, negative: for ever."""
         reading = True
         if self._unfinished:
             reading = not self.session.paused

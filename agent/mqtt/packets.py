@@ -1,8 +1,8 @@
 """Control packets of MQTT 5.0 and 3.1.1, as a client writes and reads them.
 
-One rule: a function here turns values into one packet's bytes or the bytes of one body into values;
-it remembers nothing. Section numbers are those of the MQTT 5.0 standard, which keeps 3.1.1's order.
-A broker's bytes give a record or BadMessage; our own wrong values give ValueError.
+One rule: a function here turns values into one packet's bytes or the bytes of one body into
+values; it remembers nothing. Section numbers are those of the MQTT 5.0 standard, which keeps
+3.1.1's order. A broker's bytes give a record or BadMessage; our own wrong values give ValueError.
 
 PUBLISH is read in inbox.py, next to what it is checked against.
 """
@@ -101,7 +101,7 @@ def _packet(first, *parts):
 
 
 def encode_connect(version, client_id, username, password, keep_alive_s, clean, will, properties):
-    """CONNECT, section 3.1. `password` is bytes; `will` a Will or None; `properties` for MQTT 5."""
+    """CONNECT, section 3.1; `password` is bytes, `will` a Will or None, the rest as named."""
     flags = 2 if clean else 0
     parts = [encode_text(client_id)]
     if will:
@@ -142,7 +142,7 @@ def encode_publish(first, topic, packet_id, properties, payload):
 
 
 def encode_ack(first, packet_id, reason=0):
-    """PUBACK, PUBREC, PUBREL or PUBCOMP, sections 3.4 to 3.7; a `reason` other than 0 is MQTT 5."""
+    """PUBACK, PUBREC, PUBREL or PUBCOMP, sections 3.4 to 3.7; a `reason` is for MQTT 5 only."""
     if reason:
         return pack(">BBHB", first, 3, packet_id, reason)
     return pack(">BBH", first, 2, packet_id)

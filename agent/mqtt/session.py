@@ -1,14 +1,14 @@
 """One client's MQTT session: bytes and `now` in, events and bytes out.
 
-One rule: nothing here knows a socket, a clock or a thread, and nothing grows with what a peer sends.
-The owner of the transport does, for each connection:
+One rule: nothing here knows a socket, a clock or a thread, and nothing grows with what a peer
+sends. The owner of the transport does, for each connection:
 
     session.open(now)                    the transport is there: CONNECT is queued
     n = read into session.space()        then session.filled(n, now)
     event = session.next_event()         until it is None
     session.step(now)                    keep-alive; `session.due` says when next
     data = session.output(now)           everything queued, for one write
-    session.close()                      the transport is gone; or is let go of, once `session.ended`
+    session.close()                      the transport is gone, or let go of once `session.ended`
 
 and the owner of the messages calls publish, subscribe, unsubscribe and acknowledge, connected or
 not. Subscriptions and messages of QoS 1 and 2 outlive the connection; outbox.py, inbox.py and
@@ -20,7 +20,7 @@ from collections import namedtuple
 
 from agent.errors import BadMessage
 from agent.mqtt import fields, packets
-from agent.mqtt.inbox import Inbox, Message
+from agent.mqtt.inbox import Inbox
 from agent.mqtt.intake import NOTHING, Intake
 from agent.mqtt.keepalive import PING, SILENT, KeepAlive
 from agent.mqtt.outbox import NO_LIMITS, Limits, Outbox
@@ -46,8 +46,8 @@ class Session:
     """See the head of this file.
 
     `will`, a packets.Will or None, is read at each `open`; `version` may be changed between
-    connections; `dropped` counts what `publish` refused. `ended` is an Ended once the other side has
-    brought this connection to its end.
+    connections; `dropped` counts what `publish` refused. `ended` is an Ended once the other side
+    has brought this connection to its end.
     """
 
     def __init__(self, settings, will=None):

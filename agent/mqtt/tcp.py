@@ -1,8 +1,9 @@
 """TCP without waiting: the transport that a link uses unless it is given another.
 
 One rule: no call here blocks, but the name resolver's, which no interpreter lets one interrupt.
-Every failure is a TransportError whose `code` tells a program and whose message tells a person what
-happened. A back-end file: what sockets do differently on CPython and MicroPython is settled here.
+Every failure is a TransportError whose `code` tells a program and whose message tells a person
+what happened. A back-end file: what sockets do differently on CPython and MicroPython is settled
+here.
 
 A transport has: open(), finish(), read_into(view), write(data), close(), and `pollable`.
 """
@@ -11,8 +12,9 @@ import socket
 import sys
 from errno import EAGAIN, ECONNREFUSED, EINPROGRESS, ENOTCONN, ETIMEDOUT
 
-from agent.errors import LimpetError
 from interpreter import socket_address
+
+from agent.errors import LimpetError
 
 _TCP = 6  # IPPROTO_TCP; MicroPython has no names for these
 _NODELAY = 1

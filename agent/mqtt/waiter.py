@@ -47,7 +47,7 @@ class Waiter:
             self._poller.modify(self._pollable, interest)
 
     def wait(self, timeout_ms):
-        """Sleep for `timeout_ms` at most, for ever if negative; whether the watched one is ready."""
+        """Sleep for `timeout_ms` at most, negative: for ever; whether the watched one is ready."""
         ready = False
         for found in self._poll(timeout_ms):
             if found[0] == self._call:
