@@ -92,6 +92,6 @@ class Intake:
         raise BadMessage("a length of more than four bytes", MALFORMED)
 
     def drain(self):
-        """Let the packet that `take()` called TOO_LARGE go, and all of it that is still to come."""
+        """Let go of what `take()` called TOO_LARGE, with all of it that is still to come."""
         self._skip = self.size - (self.end - self.start)
         self.start = self.end

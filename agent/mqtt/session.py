@@ -21,7 +21,7 @@ from collections import namedtuple
 from agent.errors import BadMessage
 from agent.mqtt import fields, packets
 from agent.mqtt.inbox import Inbox
-from agent.mqtt.intake import NOTHING, Intake
+from agent.mqtt.intake import NOTHING, TOO_LARGE, Intake
 from agent.mqtt.keepalive import PING, SILENT, KeepAlive
 from agent.mqtt.outbox import NO_LIMITS, Limits, Outbox
 from agent.mqtt.packets import FIRST_PUBACK, FIRST_PUBCOMP, FIRST_PUBLISH, V5, V311
@@ -218,9 +218,11 @@ class Session:
         intake = self._intake
         body = intake.body
         if first == FIRST_PUBACK and intake.stop - body == 2:  # the usual
-            view = intake.view
-            self._outbox.acknowledge(view[body] << 8 | view[body + 1], 0)
-            return
+            buffer = intake.buffer
+            packet_id = buffer[body] << 8 | buffer[body + 1]
+            if packet_id:
+                self._outbox.acknowledge(packet_id, 0)
+                return
         ack = self._ack(first, 0)
         self._outbox.acknowledge(ack.packet_id, ack.reason)
 
@@ -282,8 +284,9 @@ class Session:
         first = intake.take()
         if first == NOTHING:
             return None
-        if first != packets.CONNACK << 4:
+        if first == TOO_LARGE or first >> 4 != packets.CONNACK:
             raise BadMessage("not a CONNACK first", fields.PROTOCOL_ERROR)
+        self._check_flags(first, 0)
         answer = packets.decode_connack(self.version, intake.view, intake.body, intake.stop)
         if answer.reason:
             text = _said("the broker refuses the connection", answer.reason, answer.properties)
