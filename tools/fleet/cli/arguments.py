@@ -19,9 +19,9 @@ examples:
   limpet ls                                which devices there are
   limpet describe pump-7                   what pump-7 can do
   limpet describe pump-7 system.echo       what one command takes
-  limpet call pump-7 system.info           run a command; prints its result, JSON
+  limpet call pump-7 system.info           run a command, print its result
   limpet call pump-7 system.echo text=hi   the same with a parameter
-  limpet watch                             see devices come and go, until Ctrl-C
+  limpet watch                             see devices come and go
 
 exit status:
   0  done
@@ -59,7 +59,7 @@ examples:
 
 online: it is connected. offline: it went, or its link was cut. sleeping: it
 comes back by itself. BOOT counts its starts; CLOCK says whether its wall clock
-can be believed. Each column is in the device's own words.
+can be believed.
 """
 
 

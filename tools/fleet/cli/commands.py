@@ -10,9 +10,19 @@ import sys
 from ..errors import BadReply
 from . import describe as words
 from .explain import UsageError, no_such_device
-from .present import STATE_COLOURS, aligned, compact, lines, paint, printable, readable
+from .present import (
+    STATE_COLOURS,
+    aligned,
+    compact,
+    lines,
+    paint,
+    printable,
+    readable,
+    shortened,
+    width,
+)
 
-HEAD = ("DEVICE", "STATE", "BOOT", "RUNTIME", "BOARD", "AGENT", "CLOCK")
+HEAD = ("DEVICE", "STATE", "BOOT", "RUNTIME", "AGENT", "CLOCK", "BOARD")
 
 
 def ls(fleet, names):
@@ -27,6 +37,8 @@ def ls(fleet, names):
     head, *rows = aligned([HEAD, *map(_row, devices)])
     print(paint("  ".join(head), "bold", sys.stdout))
     for device, row in zip(devices, rows, strict=True):
+        if sys.stdout.isatty():
+            row[-1] = shortened(row[-1], width() - len("  ".join(row[:-1])) - 2)
         row[1] = paint(row[1], STATE_COLOURS[device.state], sys.stdout)
         print("  ".join(row))
 
@@ -86,11 +98,18 @@ def _row(device):
         device.name,
         device.state,
         _cell(device.status.get("boot")),
-        _cell(device.about.get("runtime")),
-        _cell(device.about.get("board")),
+        _cell(_runtime(device.about.get("runtime"))),
         _cell(device.about.get("agent")),
         _cell(device.status.get("clock")),
+        _cell(device.about.get("board")),
     )
+
+
+def _runtime(said):
+    """`micropython 1.26.1`, of an object with more in it."""
+    if not isinstance(said, dict):
+        return said
+    return " ".join(str(said[name]) for name in ("name", "version") if name in said)
 
 
 def _cell(value):

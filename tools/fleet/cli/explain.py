@@ -74,22 +74,29 @@ def _device_error(error, fleet):
         text += ["  " + line for line in lines(error.data)]
     elif error.data is not None:
         text += ["  " + line for line in readable(error.data).split("\n")]
-    if error.code == "unknown-method":
-        text.append(_near_methods(error, fleet))
-    elif error.code == "bad-params":
-        text.append(f"limpet describe {error.device} {error.method} shows its parameters")
+    if error.code in _REMEDIES:
+        text += map(printable, _REMEDIES[error.code](error, fleet))
     return text
 
 
-def _near_methods(error, fleet):
-    remedy = f"limpet describe {error.device} lists what it can do"
+def _about_method(error, fleet):
     try:
-        listed = fleet.call(error.device, "rpc.list")
-        names = [command["name"] for command in listed]
+        names = [command["name"] for command in fleet.call(error.device, "rpc.list")]
+        near = difflib.get_close_matches(error.method, names, 3)
     except (FleetError, TypeError, KeyError):
-        return remedy
-    near = difflib.get_close_matches(error.method, names, 3)
-    return printable(f"did you mean {_choice(near)}? {remedy}" if near else remedy)
+        near = []
+    if near:
+        yield f"did you mean {_choice(near)}?"
+    yield f"limpet describe {error.device} lists what it can do"
+
+
+def _about_params(error, _fleet):
+    if "expected a string" in error.message:
+        yield "a value that reads as JSON is sent as JSON; for a string, quote twice: name='\"5\"'"
+    yield f"limpet describe {error.device} {error.method} shows its parameters"
+
+
+_REMEDIES = {"unknown-method": _about_method, "bad-params": _about_params}
 
 
 def _no_answer(error, fleet):

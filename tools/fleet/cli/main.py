@@ -4,7 +4,6 @@ Rule: nothing leaves here as a traceback that a user could have caused; Ctrl-C a
 went away (`limpet watch | head`) end it without a word.
 """
 
-import importlib.metadata
 import os
 import sys
 
@@ -81,7 +80,9 @@ def _fail(error, fleet):
 
 
 def _version():
+    from importlib import metadata  # slow to import, and seldom asked for
+
     try:
-        return "limpet " + importlib.metadata.version("limpet")
-    except importlib.metadata.PackageNotFoundError:
+        return "limpet " + metadata.version("limpet")
+    except metadata.PackageNotFoundError:
         return "limpet, from a checkout"

@@ -40,8 +40,9 @@ def lines(text) -> list[str]:
 
 
 def readable(value) -> str:
-    """JSON over several lines. Valid JSON again, and harmless at a terminal."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON over several lines. Valid JSON again, and harmless at a terminal. Members in
+    alphabetical order: a device's own order changes from call to call."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
 
 
@@ -55,6 +56,12 @@ def aligned(rows) -> list[list[str]]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[-1] = 0
     return [[cell.ljust(w) for cell, w in zip(row, widths, strict=True)] for row in rows]
+
+
+def shortened(text, columns) -> str:
+    """The text in at most so many columns (8 at least), with an ellipsis for what is cut."""
+    columns = max(8, columns)
+    return text if len(text) <= columns else text[: columns - 3] + "..."
 
 
 def entries(pairs, indent="  ") -> list[str]:
