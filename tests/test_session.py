@@ -1,0 +1,551 @@
+"""A session's behaviour, one sentence each: fed whole, byte by byte, and with a tail."""
+
+from mqtt_peer import FEEDS, START, Peer, connack, packet, publish, suback, text, two
+from support import raises
+
+from agent.mqtt import fields, packets
+from agent.mqtt.outbox import Delivered
+from agent.mqtt.session import Connected, Ended, Oversized, Received
+from agent.mqtt.subscriptions import NO_LOCAL, Subscribed, Unsubscribed
+
+IMPLEMENTATIONS = FEEDS
+
+VERSIONS = (5, 4)
+
+
+def ack(first, packet_id, reason=None):
+    return packet(first, two(packet_id), b"" if reason is None else bytes((reason,)))
+
+
+def messages(events):
+    return [event.message for event in events if isinstance(event, Received)]
+
+
+# Connecting.
+
+
+def test_the_broker_answer_is_told_as_connected(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version, connected=False)
+        peer.open()
+        assert peer.say(connack(version)) == [Connected(False, version, None)]
+
+
+def test_what_a_broker_of_5_tells_is_handed_on_and_kept_to(feed):
+    peer = Peer(feed, connected=False, keep_alive_s=60)
+    peer.open()
+    told = b"\x12" + text("named-by-you") + b"\x13" + two(7) + b"\x1f" + text("hello")
+    (event,) = peer.say(connack(properties=told))
+    assert event.properties == {18: "named-by-you", 19: 7, 31: "hello"}
+    assert peer.session.client_id == "named-by-you"
+    assert peer.session.due == START + 7000
+
+
+def test_a_refusal_ends_the_session_with_its_reason_and_words(feed):
+    peer = Peer(feed, connected=False)
+    peer.open()
+    assert peer.say(connack(reason=0x87, properties=b"\x1f" + text("no such user"))) == []
+    assert peer.session.ended.reason == packets.NOT_AUTHORIZED
+    assert "no such user" in peer.session.ended.text
+    assert peer.say(publish("a", b"")) == []
+
+
+def test_connect_says_what_this_side_can_take(feed):
+    peer = Peer(feed, connected=False, receive_maximum=9, maximum_packet_bytes=512)
+    body = peer.open()
+    assert b"\x21" + two(9) in body
+    assert b"\x27\0\0\2\0" in body
+
+
+def test_a_nameless_client_of_3_1_1_starts_clean(feed):
+    peer = Peer(feed, 4, connected=False)
+    peer.session.client_id = ""
+    assert peer.open()[7] == 2
+
+
+def test_a_session_is_not_there_after_a_clean_start(feed):
+    peer = Peer(feed, connected=False, clean_start=True)
+    peer.open()
+    error = peer.say_wrong(connack(present=True))
+    assert error.reason == fields.PROTOCOL_ERROR
+
+
+def test_goodbye_takes_the_will_along_or_not(feed):
+    for with_will, said in ((False, (0xE0, b"")), (True, (0xE0, b"\x04"))):
+        peer = Peer(feed)
+        peer.session.disconnect(with_will)
+        assert peer.hear() == [said]
+        assert peer.say(publish("a", b"")) == []
+
+
+def test_a_broker_of_5_may_say_goodbye_with_a_reason(feed):
+    peer = Peer(feed)
+    assert peer.say(packet(0xE0, b"\x8e\0")) == []
+    assert peer.session.ended == Ended(0x8E, "the broker ended the connection: 0x8e")
+
+
+# Subscribing.
+
+
+def test_a_filter_is_asked_for_once_and_granted(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        peer.session.subscribe("limpet/me/call", 1)
+        tail = b"\x09" if version == 5 else b"\x01"  # Retain As Published
+        blank = b"\0" if version == 5 else b""
+        body = two(1) + blank + text("limpet/me/call") + tail
+        assert peer.hear() == [(0x82, body)]
+        answer = Subscribed(1, (1,), "limpet/me/call")
+        assert peer.say(suback(1, 1, version)) == [answer]
+        assert peer.reconnect(True) == [Connected(True, version, None)]
+        assert peer.hear() == []
+
+
+def test_filters_wanted_before_the_connection_are_asked_for_in_it(feed):
+    peer = Peer(feed, connected=False)
+    peer.session.subscribe("a", 0, NO_LOCAL)
+    peer.reconnect(False)
+    assert peer.hear() == [(0x82, two(1) + b"\0" + text("a") + b"\x0c")]
+
+
+def test_a_lost_session_is_subscribed_again(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.say(suback(1, 1))
+    peer.hear()
+    peer.reconnect(False)
+    assert [first for first, _ in peer.hear()] == [0x82]
+
+
+def test_an_unanswered_or_refused_filter_is_asked_for_in_the_kept_session(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.session.subscribe("b")
+    peer.session.subscribe("c")
+    peer.hear()
+    assert peer.say(suback(2, 1) + suback(3, 0x87))[1] == Subscribed(3, (0x87,), "c")
+    peer.reconnect(True)
+    asked = sorted([body[3:6] for _, body in peer.hear()])
+    assert asked == [text("a"), text("c")]
+
+
+def test_an_unwanted_filter_is_not_asked_for_again(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        peer.session.subscribe("a")
+        peer.say(suback(1, 0, version))
+        peer.hear()
+        peer.session.unsubscribe("a")
+        blank = b"\0" if version == 5 else b""
+        assert peer.hear() == [(0xA2, two(2) + blank + text("a"))]
+        done = packet(0xB0, two(2), b"\0\0" if version == 5 else b"")
+        assert peer.say(done) == [Unsubscribed(2, "a")]
+        peer.reconnect(False)
+        assert peer.hear() == []
+
+
+def test_answers_that_nobody_asked_for_are_ignored(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.hear()
+    assert peer.say(suback(9, 1)) == []
+    assert peer.say(packet(0xB0, two(1), b"\0\0")) == []  # an UNSUBACK for the SUBSCRIBE
+    assert peer.say(suback(1, 1)) == [Subscribed(1, (1,), "a")]
+    assert peer.say(suback(1, 1)) == []
+
+
+# Receiving.
+
+
+def test_a_message_comes_with_all_that_was_sent_with_it(feed):
+    properties = b"\x02\0\0\0\x0a\x08" + text("r/1") + b"\x09" + text("id")
+    peer = Peer(feed)
+    (event,) = peer.say(publish("a/b", b"\x00\xff", 1, 513, flags=1, properties=properties))
+    message = event.message
+    assert message.topic == "a/b" and message.payload == b"\x00\xff"
+    assert message.qos == 1 and message.retain and message.packet_id == 513
+    assert message.properties == {2: 10, 8: "r/1", 9: b"id"}
+
+
+def test_a_message_of_3_1_1_has_no_properties(feed):
+    (event,) = Peer(feed, 4).say(publish("a/b", b"x", version=4))
+    assert event.message == ("a/b", b"x", 0, False, 0, None)
+
+
+def test_qos_1_is_acknowledged_by_its_owner_alone(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        (message,) = messages(peer.say(publish("a", b"1", 1, 7, version)))
+        assert peer.hear() == []
+        peer.session.acknowledge(message)
+        assert peer.hear() == [(0x40, two(7))]
+        peer.session.acknowledge(message)
+        assert peer.hear() == []
+
+
+def test_acknowledgements_leave_in_the_order_of_arrival(feed):
+    peer = Peer(feed)
+    data = publish("a", b"1", 1, 7) + publish("a", b"2", 2, 8) + publish("a", b"3", 1, 9)
+    first, second, third = messages(peer.say(data))
+    peer.session.acknowledge(third)
+    peer.session.acknowledge(second)
+    assert peer.hear() == []
+    peer.session.acknowledge(first)
+    assert peer.hear() == [(0x40, two(7)), (0x50, two(8)), (0x40, two(9))]
+
+
+def test_a_message_of_an_earlier_connection_is_not_acknowledged(feed):
+    peer = Peer(feed)
+    (old,) = messages(peer.say(publish("a", b"1", 1, 7)))
+    peer.reconnect(True)
+    (new,) = messages(peer.say(publish("a", b"1", 1, 7, flags=8)))
+    peer.session.acknowledge(old)
+    assert peer.hear() == []
+    peer.session.acknowledge(new)
+    assert peer.hear() == [(0x40, two(7))]
+
+
+def test_qos_2_is_received_once(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        (message,) = messages(peer.say(publish("a", b"1", 2, 7, version)))
+        peer.session.acknowledge(message)
+        assert peer.hear() == [(0x50, two(7))]
+        assert peer.say(publish("a", b"1", 2, 7, version, flags=8)) == []
+        assert peer.hear() == [(0x50, two(7))]
+        peer.reconnect(True)
+        assert peer.say(publish("a", b"1", 2, 7, version, flags=8)) == []
+        assert peer.hear() == [(0x50, two(7))]
+        assert peer.say(ack(0x62, 7)) == []
+        assert peer.hear() == [(0x70, two(7))]
+        assert len(peer.say(publish("a", b"2", 2, 7, version))) == 1
+
+
+def test_qos_2_is_received_again_when_the_session_was_lost_or_nobody_took_it(feed):
+    peer = Peer(feed)
+    (message,) = messages(peer.say(publish("a", b"1", 2, 7)))
+    peer.reconnect(True)
+    (message,) = messages(peer.say(publish("a", b"1", 2, 7, flags=8)))
+    peer.session.acknowledge(message)
+    peer.reconnect(False)
+    assert len(peer.say(publish("a", b"1", 2, 7))) == 1
+
+
+def test_a_release_of_nothing_is_answered_so_that_it_ends(feed):
+    for version, body in ((5, two(7) + b"\x92"), (4, two(7))):
+        peer = Peer(feed, version)
+        assert peer.say(ack(0x62, 7)) == []
+        assert peer.hear() == [(0x70, body)]
+
+
+def test_more_than_receive_maximum_is_an_error_of_5(feed):
+    peer = Peer(feed, receive_maximum=2)
+    peer.say(publish("a", b"", 1, 1) + publish("a", b"", 2, 2))
+    assert len(peer.say(publish("a", b"", 0))) == 1
+    error = peer.say_wrong(publish("a", b"", 1, 3))
+    assert error.reason == fields.RECEIVE_MAXIMUM_EXCEEDED
+
+
+def test_more_than_receive_maximum_waits_outside_on_3_1_1(feed):
+    peer = Peer(feed, 4, receive_maximum=1)
+    events = peer.say(publish("a", b"", 1, 1, 4))
+    (message,) = messages(events)
+    assert peer.session.paused
+    assert peer.after(600_000) == [(0xC0, b"")]  # this side is deaf; the broker is not silent
+    assert peer.after(600_000) == []
+    assert peer.session.ended is None
+    peer.session.acknowledge(message)
+    assert not peer.session.paused
+
+
+def test_a_topic_alias_stands_for_its_topic_on_its_connection(feed):
+    peer = Peer(feed, topic_alias_maximum=2)
+    alias = b"\x23" + two(2)
+    data = publish("a/b", b"1", properties=alias) + publish("", b"2", properties=alias)
+    assert [m.topic for m in messages(peer.say(data))] == ["a/b", "a/b"]
+    peer.reconnect(True)
+    assert peer.say_wrong(publish("", b"3", properties=alias)).reason == fields.PROTOCOL_ERROR
+    peer.reconnect(True)
+    over = publish("a", b"", properties=b"\x23" + two(3))
+    assert peer.say_wrong(over).reason == fields.TOPIC_ALIAS_INVALID
+
+
+def test_a_packet_that_just_fits_is_taken(feed):
+    peer = Peer(feed, maximum_packet_bytes=256)
+    fitting = publish("a", b"x" * 249)
+    assert len(fitting) == 256
+    assert len(messages(peer.say(fitting + fitting))) == 2
+
+
+def test_an_oversized_packet_runs_through_without_being_held(feed):
+    for size in (248, 250, 1000, 5000):
+        peer = Peer(feed, 4, maximum_packet_bytes=250)
+        data = publish("big", b"x" * size, 0, 0, 4) + publish("a", b"next", 0, 0, 4)
+        events = peer.say(data)
+        assert events[0] == Oversized(len(data) - 9, "big"), size
+        assert [m.payload for m in messages(events)] == [b"next"]
+
+
+def test_an_oversized_message_of_3_1_1_is_acknowledged_in_its_turn(feed):
+    for qos, first in ((1, 0x40), (2, 0x50)):
+        peer = Peer(feed, 4, maximum_packet_bytes=128)
+        data = publish("a", b"small", 1, 1, 4) + publish("big", b"x" * 500, qos, 2, 4)
+        message = messages(peer.say(data))[0]
+        assert peer.hear() == []
+        peer.session.acknowledge(message)
+        assert peer.hear() == [(0x40, two(1)), (first, two(2))]
+
+
+def test_an_oversized_packet_with_a_topic_longer_than_the_buffer_ends_it(feed):
+    peer = Peer(feed, 4, maximum_packet_bytes=128)
+    assert peer.say_wrong(publish("t" * 200, b"", 0, 0, 4)).reason == fields.PACKET_TOO_LARGE
+
+
+def test_256_mb_are_announced_and_nothing_grows(feed):
+    peer = Peer(feed, 4, maximum_packet_bytes=128)
+    size = 268435455
+    assert peer.say(b"\x30\xff\xff\xff\x7f" + text("big") + b"x" * 1000) == [
+        Oversized(size + 5, "big")
+    ]
+    assert len(peer.session.space()) == 128
+
+
+# Publishing.
+
+
+def test_a_message_is_published_with_all_its_properties(feed):
+    peer = Peer(feed)
+    properties = {fields.MESSAGE_EXPIRY: 10, fields.CORRELATION_DATA: b"id"}
+    assert peer.session.publish("r/1", b"yes", 1, True, properties) == 1
+    body = text("r/1") + two(1) + b"\x0a\x02\0\0\0\x0a\x09" + text("id") + b"yes"
+    assert peer.hear() == [(0x33, body)]
+    peer = Peer(feed, 4)
+    peer.session.publish("r/1", b"yes", 1, True, properties)
+    assert peer.hear() == [(0x33, text("r/1") + two(1) + b"yes")]
+
+
+def test_qos_1_is_delivered_by_its_acknowledgement(feed):
+    peer = Peer(feed)
+    peer.session.publish("a", b"1", 1)
+    peer.session.publish("a", b"2", 1)
+    assert peer.say(ack(0x40, 2, 0x10)) == [Delivered(2, 0x10)]
+    assert peer.say(ack(0x40, 1)) == [Delivered(1, 0)]
+    assert peer.say(ack(0x40, 1)) == []
+
+
+def test_qos_2_is_delivered_in_four_steps(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        peer.session.publish("a", b"1", 2)
+        peer.hear()
+        assert peer.say(ack(0x50, 1)) == []
+        assert peer.hear() == [(0x62, two(1))]
+        assert peer.say(ack(0x70, 1)) == [Delivered(1, 0)]
+
+
+def test_qos_2_that_the_broker_refuses_is_told(feed):
+    peer = Peer(feed)
+    peer.session.publish("a", b"1", 2)
+    peer.hear()
+    assert peer.say(ack(0x50, 1, 0x97)) == [Delivered(1, 0x97)]
+    assert peer.hear() == []
+
+
+def test_an_acknowledgement_of_another_kind_is_an_error(feed):
+    for qos, wrong in ((1, 0x50), (1, 0x70), (2, 0x40), (2, 0x70)):
+        peer = Peer(feed)
+        peer.session.publish("a", b"1", qos)
+        assert peer.say_wrong(ack(wrong, 1)).reason == fields.PROTOCOL_ERROR
+
+
+def test_a_recording_of_nothing_is_released_so_that_it_ends(feed):
+    for version, body in ((5, two(9) + b"\x92"), (4, two(9))):
+        peer = Peer(feed, version)
+        assert peer.say(ack(0x50, 9)) == []
+        assert peer.hear() == [(0x62, body)]
+
+
+def test_the_window_of_the_broker_is_respected(feed):
+    peer = Peer(feed, connack_properties=b"\x21" + two(2))
+    ids = [peer.session.publish("a", b"%d" % n, 1) for n in range(5)]
+    assert [body[3:5] for _, body in peer.hear()] == [two(1), two(2)]
+    peer.session.publish("a", b"now", 0)  # QoS 0 does not count
+    peer.session.subscribe("b")
+    assert [first for first, _ in peer.hear()] == [0x30, 0x82]
+    peer.say(ack(0x40, 2))
+    assert [body[3:5] for _, body in peer.hear()] == [two(3)]
+    peer.say(ack(0x40, 1) + ack(0x40, 3))
+    assert [body[3:5] for _, body in peer.hear()] == [two(n) for n in ids[3:]]
+
+
+def test_a_full_outbox_refuses_and_counts(feed):
+    peer = Peer(feed, outbox_messages=2, outbox_bytes=1000)
+    assert peer.session.publish("a", b"x" * 1000, 1) is None
+    assert peer.session.publish("a", b"1", 1) and peer.session.publish("a", b"2", 2)
+    assert peer.session.publish("a", b"3", 1) is None
+    assert peer.session.dropped == 2
+    peer.say(ack(0x40, 2))
+    assert peer.session.publish("a", b"4", 1)
+
+
+def test_qos_0_goes_now_or_not_at_all(feed):
+    peer = Peer(feed, outbox_bytes=200)
+    assert peer.session.publish("a", b"x" * 150) == 0
+    assert peer.session.publish("a", b"x" * 150) is None
+    assert len(peer.hear()) == 1
+    assert peer.session.publish("a", b"x" * 150) == 0
+    peer.session.close()
+    assert peer.session.publish("a", b"") is None
+    assert peer.session.dropped == 2
+
+
+def test_nobody_can_publish_to_a_filter(feed):
+    peer = Peer(feed)
+    for topic in ("", "a/+", "#", "a\0b"):
+        raises(ValueError, peer.session.publish, topic, b"", 1)
+    assert peer.hear() == []
+
+
+def test_messages_accepted_offline_go_out_in_order_when_connected(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version, connected=False)
+        for n in range(3):
+            assert peer.session.publish("a", b"%d" % n, 1) == n + 1
+        peer.reconnect(False)
+        assert [body[-1:] for _, body in peer.hear()] == [b"0", b"1", b"2"]
+
+
+def test_what_is_unacknowledged_is_sent_again_with_dup_in_a_kept_session(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        peer.session.publish("a", b"1", 1)
+        peer.session.publish("a", b"2", 2)
+        peer.session.publish("a", b"3", 2)
+        peer.say(ack(0x50, 2))
+        peer.hear()
+        peer.session.close()
+        peer.session.publish("a", b"4", 1)
+        peer.reconnect(True)
+        heard = peer.hear()
+        assert [first for first, _ in heard] == [0x3A, 0x62, 0x3C, 0x32]
+        assert [body[3:5] for first, body in heard if first != 0x62] == [two(1), two(3), two(4)]
+        assert peer.say(ack(0x40, 1) + ack(0x70, 2)) == [Delivered(1, 0), Delivered(2, 0)]
+
+
+def test_what_is_unacknowledged_is_new_to_a_broker_that_lost_the_session(feed):
+    peer = Peer(feed)
+    peer.session.publish("a", b"1", 1)
+    peer.session.publish("a", b"2", 2)
+    peer.say(ack(0x50, 2))
+    peer.hear()
+    assert peer.reconnect(False)[1:] == [Delivered(2, 0)]
+    assert [first for first, _ in peer.hear()] == [0x32]
+
+
+def test_a_message_outlives_a_change_of_version(feed):
+    peer = Peer(feed, 5)
+    peer.session.publish("a", b"1", 1, False, {fields.MESSAGE_EXPIRY: 5})
+    peer.hear()
+    peer.session.version = peer.version = 4
+    peer.reconnect(False)
+    assert peer.hear() == [(0x32, text("a") + two(1) + b"1")]
+
+
+def test_an_acknowledgement_before_the_message_is_sent_again_is_ignored(feed):
+    peer = Peer(feed)
+    for n in range(3):
+        peer.session.publish("a", b"%d" % n, 1)
+    peer.hear()
+    peer.reconnect(True, b"\x21" + two(1))  # only the first is under way now
+    assert peer.say(ack(0x40, 3) + ack(0x40, 2)) == []
+    assert peer.say(ack(0x40, 1)) == [Delivered(1, 0)]
+    assert [body[3:5] for _, body in peer.hear()] == [two(1), two(2)]
+
+
+def test_a_broker_gets_no_more_than_it_can_do(feed):
+    peer = Peer(feed, connack_properties=b"\x24\0\x25\0\x27\0\0\0\x20")
+    assert peer.session.publish("a", b"1", 1, True)
+    assert peer.session.next_event() == Delivered(1, 0)
+    assert peer.hear() == [(0x30, text("a") + b"\0" + b"1")]
+    peer.session.publish("a", b"x" * 40, 2)
+    assert peer.session.next_event() == Delivered(2, fields.PACKET_TOO_LARGE)
+    assert peer.session.publish("a", b"x" * 40) is None
+    assert peer.hear() == []
+
+
+def test_packet_identifiers_go_round_and_pass_over_those_in_use(feed):
+    peer = Peer(feed)
+    peer.session.publish("a", b"stays", 1)
+    peer.session.subscribe("b")
+    peer.hear()
+    for expected in list(range(3, 65536)) + [3, 4]:
+        packet_id = peer.session.publish("a", b"", 1)
+        assert packet_id == expected
+        peer.session._outbox.acknowledge(packet_id, 0)
+        peer.session._events.clear()
+        peer.session._output.clear()
+
+
+# Time.
+
+
+def test_a_silent_connection_is_pinged_and_lives_when_answered(feed):
+    peer = Peer(feed, keep_alive_s=10)
+    assert peer.session.due == START + 10_000
+    assert peer.after(9_999) == []
+    assert peer.after(1) == [(0xC0, b"")]
+    assert peer.after(4_999) == []
+    peer.say(b"\xd0\x00")
+    assert peer.after(5_000) == []
+    assert peer.after(5_000) == [(0xC0, b"")]
+
+
+def test_a_missing_answer_ends_the_connection_in_time(feed):
+    peer = Peer(feed, keep_alive_s=10)
+    peer.after(10_000)
+    assert peer.after(4_999) == [] and peer.session.ended is None
+    peer.after(1)
+    assert peer.session.ended.reason == packets.KEEP_ALIVE_TIMEOUT
+    assert peer.now > 2**30
+
+
+def test_who_only_sends_still_finds_out_that_nobody_is_there(feed):
+    peer = Peer(feed, keep_alive_s=10)
+    pinged = 0
+    while peer.session.ended is None and peer.now < START + 60_000:
+        peer.session.publish("a", b"", 0)
+        pinged += (0xC0, b"") in peer.after(1_000)
+    assert pinged == 1
+    assert peer.now == START + 15_000
+
+
+def test_who_only_listens_still_pings(feed):
+    peer = Peer(feed, keep_alive_s=10)
+    for _ in range(9):
+        peer.say(publish("a", b""))
+        assert peer.after(1_000) == []
+    peer.say(publish("a", b""))
+    assert peer.after(1_000) == [(0xC0, b"")]
+
+
+def test_without_a_keep_alive_nothing_is_due(feed):
+    peer = Peer(feed, keep_alive_s=0)
+    assert peer.session.due is None
+    assert peer.after(10**9) == []
+
+
+def test_one_output_holds_everything_that_is_queued(feed):
+    peer = Peer(feed)
+    (message,) = messages(peer.say(publish("a", b"1", 1, 7)))
+    peer.session.acknowledge(message)
+    peer.session.publish("b", b"2", 1)
+    assert [first for first, _ in peer.hear()] == [0x40, 0x32]
+    assert peer.session.output(peer.now) == b""
+
+
+def test_a_peer_that_asks_and_never_reads_fills_its_own_buffers(feed):
+    peer = Peer(feed)
+    peer.say(ack(0x62, 7) * 1000)
+    assert peer.session.paused
+    held = len(peer.hear())
+    assert held < 300
