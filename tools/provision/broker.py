@@ -223,7 +223,7 @@ def _unpacked_mosquitto():
     program = "usr/sbin/mosquitto"
 
     def unpack(target):
-        with step("fetching mosquitto from the system's sources"):
+        with step("fetching mosquitto from the system's package sources"):
             debian.Archive().unpack(["mosquitto"], target)
         if not os.path.exists(os.path.join(target, program)):
             raise Unavailable("the system's package mosquitto holds no %s" % program)

@@ -28,7 +28,7 @@ def patches():
 
 def unpack(source, target, final):
     """Build what `source` describes, leaving the interpreter in `target`; returns what was met."""
-    archive = debian.Archive(source["suite"])
+    archive = debian.Archive(source["suite"], kind="deb-src")
     met = {}
     with step("fetching the sources of MicroPython from Debian %s" % source["suite"]):
         for package in ("micropython", "mbedtls"):

@@ -29,10 +29,13 @@ class Archive:
     unpacked brings its own C library and runs beside any other.
     """
 
-    def __init__(self, suite=None, architecture=None):
+    def __init__(self, suite=None, architecture=None, kind="deb"):
+        """`kind` is apt's: `deb` for packages to unpack, `deb-src` for their sources."""
         self._suite = suite
         self._architecture = architecture
-        self._name = "apt/%s-%s" % (suite or "system", architecture or "native")
+        self._kind = kind
+        self._where = "Debian %s" % suite if suite else "the system's package sources"
+        self._name = "apt/%s-%s-%s" % (suite or "system", architecture or "native", kind)
         self._home = cache.path(self._name)
 
     def version(self, package, allowed, recorded):
@@ -46,14 +49,15 @@ class Archive:
             listing = self._apt("apt-cache", "madison", package)
         met = [line.split("|")[1].strip() for line in listing.splitlines() if line.count("|") == 2]
         chosen = choose_version(met, allowed, recorded)
-        where = self._suite or "the system's sources"
         if chosen is None:
+            offered = "version " + ", ".join(sorted(set(met))) if met else "no version"
             raise Unavailable(
                 "%s offers %s of %s; wanted is %s"
-                % (where, ", ".join(sorted(set(met))) or "no version", package, " ".join(allowed))
+                % (self._where, offered, package, " and ".join(allowed))
             )
         if chosen != recorded:
-            say("%s of %s is %s, recorded is %s" % (package, where, chosen, recorded))
+            say("%s has moved: %s is %s, recorded is %s; going on with what is there"
+                % (self._where, package, chosen, recorded))  # fmt: skip
         return chosen
 
     def unpack(self, packages, target):
@@ -89,19 +93,16 @@ class Archive:
         for name in ("state/lists/partial", "cache/archives/partial", "parts"):
             os.makedirs(os.path.join(self._home, name), exist_ok=True)
         self._write("status", "")
-        self._write("sources.list", "".join(self._sources()))
+        self._write("sources.list", self._source_line() if self._suite else "")
         self._write("apt.conf", "\n".join(self._configuration()))
-        with step("reading the package lists of %s" % (self._suite or "the system's sources")):
+        with step("reading the package lists of %s" % self._where):
             # Without this option a suite that cannot be read is a warning, and old lists are used.
             self._apt("apt-get", "update", "-o", "APT::Update::Error-Mode=any")
         self._write("updated", "")
 
-    def _sources(self):
-        if not self._suite:
-            return
+    def _source_line(self):
         signed = "[signed-by=%s] " % _KEYRING if os.path.exists(_KEYRING) else ""
-        for kind in ("deb", "deb-src"):
-            yield "%s %s%s %s main\n" % (kind, signed, mirror(), self._suite)
+        return "%s %s%s %s main\n" % (self._kind, signed, mirror(), self._suite)
 
     def _configuration(self):
         """Our apt.conf: the system's settings for fetching, and every other path our own.
@@ -113,7 +114,10 @@ class Archive:
                 yield line
         yield 'Dir::Etc::Parts "/dev/null"; Dir::Etc::Main "/dev/null";'
         yield 'Dir::State "%s/state"; Dir::Cache "%s/cache";' % (self._home, self._home)
+        yield 'Dir::Cache::srcpkgcache "";'
         yield 'Acquire::Languages "none"; APT::Sandbox::User "root";'
+        # Kept as they came: unpacked, the lists would take 400 MB.
+        yield 'Acquire::GzipIndexes "true";'
         if self._suite:
             yield 'Dir::Etc::SourceList "%s/sources.list";' % self._home
             yield 'Dir::Etc::SourceParts "%s/parts";' % self._home
@@ -132,7 +136,8 @@ class Archive:
 
     def _apt(self, *command, cwd=None):
         environment = dict(os.environ, APT_CONFIG=os.path.join(self._home, "apt.conf"), LC_ALL="C")
-        return run(list(command), "asking apt", cwd=cwd, environment=environment)
+        why = "%s of %s" % (" ".join(command[:2]), self._where)
+        return run(list(command), why, cwd=cwd, environment=environment)
 
 
 def choose_version(met, allowed, recorded):

@@ -50,7 +50,7 @@ def _emulator(wanted):
 
 def _unpacked_emulator(package, program):
     def unpack_program(target):
-        with step("fetching %s from the system's sources" % package):
+        with step("fetching %s from the system's package sources" % package):
             whole = os.path.join(target, "whole")
             os.mkdir(whole)
             debian.Archive().unpack([package], whole)
