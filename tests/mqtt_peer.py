@@ -63,22 +63,31 @@ def suback(packet_id, code, version=5):
 
 def split(data):
     """The packets in `data`, each as (first byte, body)."""
+    found, rest = split_whole(data)
+    assert not rest, "a packet cut short: %r" % rest
+    return found
+
+
+def split_whole(data):
+    """The whole packets at the beginning of `data` as (first byte, body), and the rest."""
     found = []
-    at = 0
-    while at < len(data):
-        first = data[at]
+    start = 0
+    while True:
+        at = start
         length = shift = 0
-        while True:
+        more = True
+        while more:
             at += 1
+            if at >= len(data):
+                return found, data[start:]
             length |= (data[at] & 127) << shift
             shift += 7
-            if data[at] < 128:
-                break
-        at += 1
-        found.append((first, bytes(data[at : at + length])))
-        at += length
-        assert at <= len(data), "a packet cut short: %r" % data
-    return found
+            more = data[at] > 127
+        stop = at + 1 + length
+        if stop > len(data):
+            return found, data[start:]
+        found.append((data[start], bytes(data[at + 1 : stop])))
+        start = stop
 
 
 def _put(session, data, now):

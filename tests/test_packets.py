@@ -60,7 +60,9 @@ def test_connect_of_3_1_1_is_as_in_the_standard(_):
 
 def test_connect_carries_will_name_and_password(_):
     will = packets.Will("w", b"gone", 1, True, {fields.WILL_DELAY: 5})
-    made = packets.encode_connect(V5, "me", "u", b"pw", 10, False, will, {fields.RECEIVE_MAXIMUM: 9})
+    made = packets.encode_connect(
+        V5, "me", "u", b"pw", 10, False, will, {fields.RECEIVE_MAXIMUM: 9}
+    )
     assert made == packet(
         0x10,
         text("MQTT"),
@@ -143,7 +145,17 @@ def test_text_of_every_width_is_read_and_its_neighbours_are_not(_):
     for code in (0x01, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF):
         data = chr(code).encode()
         assert fields.decode_text(memoryview(data), 0, len(data)) == chr(code)
-    wrong = ("80", "c0af", "c1bf", "e09fbf", "eda080", "edbfbf", "f08fbfbf", "f4908080", "f880808080")
+    wrong = (
+        "80",
+        "c0af",
+        "c1bf",
+        "e09fbf",
+        "eda080",
+        "edbfbf",
+        "f08fbfbf",
+        "f4908080",
+        "f880808080",
+    )
     for digits in wrong:
         data = unhex(digits)
         error = raises(BadMessage, fields.decode_text, memoryview(data), 0, len(data))
