@@ -72,7 +72,7 @@ class Lock(_Mutex):
     def __enter__(self):
         return self._raw.acquire()
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, error, traceback):
         self.release()
 
     def __repr__(self):
@@ -116,7 +116,7 @@ class RLock(_Mutex):
     def __enter__(self):
         return self.acquire()
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, error, traceback):
         self.release()
 
     # What Condition asks of its lock, under CPython's names.
@@ -158,8 +158,8 @@ class Condition:
     def __enter__(self):
         return self._lock.__enter__()
 
-    def __exit__(self, *error):
-        return self._lock.__exit__(*error)
+    def __exit__(self, kind, error, traceback):
+        return self._lock.__exit__(kind, error, traceback)
 
     def _is_owned(self):
         if hasattr(self._lock, "_is_owned"):

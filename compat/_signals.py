@@ -52,7 +52,7 @@ class Semaphore:
     def __enter__(self):
         return self.acquire()
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, error, traceback):
         self.release()
 
     def __repr__(self):

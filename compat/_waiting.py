@@ -11,6 +11,9 @@ then; where no bell is to be had it looks at a mark, first after 1 ms, at last e
 
 Not here: anything that has a name in CPython's library. Without `_thread` there is one thread, and
 a wait without end is an error at once instead of a silent stop.
+
+A wait allocates as little as it can: on MicroPython an object of more than one block of memory is
+looked for from the start of the heap, so that it costs tens of microseconds where garbage waits.
 """
 
 import select
@@ -62,7 +65,7 @@ except ImportError:
         def __enter__(self):
             return self.acquire()
 
-        def __exit__(self, *error):
+        def __exit__(self, kind, error, traceback):
             self.release()
 
     allocate_lock = _OnlyLock
@@ -93,41 +96,63 @@ class Deadline:
 
 
 class _Bell:
-    """A socket that its waiter polls and another thread writes to."""
+    """A waiter of the pool: a socket that its thread polls and another one writes to.
+
+    Whoever wakes it holds the lock of the list it is on, and it leaves the list before it goes
+    back to the pool: so no call can be late. A ring may remain in the socket all the same, when
+    the mark was seen first or an exception ended the wait; the next wait takes it for what it is,
+    since only the mark counts. Nothing here allocates.
+    """
 
     def __init__(self):
         self._socket = wakeup.self_connected()
-        self._poller = select.poll()
-        self._poller.register(self._socket, select.POLLIN)
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN)
+        self._unregister = poller.unregister
+        self._poll = getattr(poller, "ipoll", poller.poll)
+        # CPython's name, or MicroPython's.
+        self._read_into = getattr(self._socket, "recv_into", None) or self._socket.readinto
+        self._buffer = bytearray(8)
+        self.woken = False  # raised under the lock of the list, lowered by its next waiter
 
-    def ring(self):
+    def release(self):
+        self.woken = True
         try:
             self._socket.send(b"\0")
         except OSError:
             pass  # full: it has been ringing for long
 
-    def wait(self, left_ms):
-        """Return after a ring, or when the time is up. May return early."""
-        if self._poller.poll(left_ms):
-            self._socket.recv(8)
+    def sleep(self, deadline):
+        while not self.woken:
+            left_ms = deadline.left_ms()
+            if left_ms <= 0:
+                return
+            for _ in self._poll(left_ms if left_ms < _SLICE_MS else _SLICE_MS):
+                self._read_into(self._buffer)
 
     def close(self):
-        self._poller.unregister(self._socket)
+        self._unregister(self._socket)
         self._socket.close()
 
 
 class _Look:
-    """The bell of a board: nothing rings, so the waiter comes back and looks."""
+    """The waiter of a board: nothing rings, so the thread comes back and looks at the mark."""
 
     def __init__(self):
-        self._pause_ms = _FIRST_LOOK_MS
+        self.woken = False  # as in _Bell
 
-    def ring(self):
-        pass
+    def release(self):
+        self.woken = True
 
-    def wait(self, left_ms):
-        time.sleep(min(left_ms, self._pause_ms) / 1000)
-        self._pause_ms = min(_LAST_LOOK_MS, self._pause_ms + 1)
+    def sleep(self, deadline):
+        pause_ms = _FIRST_LOOK_MS
+        while not self.woken:
+            left_ms = deadline.left_ms()
+            if left_ms <= 0:
+                return
+            time.sleep((left_ms if left_ms < pause_ms else pause_ms) / 1000)
+            if pause_ms < _LAST_LOOK_MS:
+                pause_ms += 1
 
 
 _pool_lock = allocate_lock()  # guards the three below
@@ -145,7 +170,9 @@ def bells():
 def _take_bell():
     with _pool_lock:
         if _bells:
-            return _bells.pop()
+            bell = _bells.pop()
+            bell.woken = False
+            return bell
     try:
         bell = _Bell()
     except OSError:  # no such sockets on this port, or no descriptor left
@@ -166,32 +193,6 @@ def _give_bell_back(bell):
     bell.close()
 
 
-class _TimedWaiter:
-    """One wait of one thread that has a deadline.
-
-    A bell from the pool may still hold the ring of an earlier wait that an exception cut short.
-    The mark on this object, made anew for each wait, tells a call for it from such a remnant.
-    """
-
-    def __init__(self):
-        self._woken = False  # written once, by the waker, under the lock of the list
-        self._bell = _take_bell()
-
-    def release(self):
-        self._woken = True
-        self._bell.ring()
-
-    def sleep(self, deadline):
-        while not self._woken:
-            left_ms = deadline.left_ms()
-            if left_ms <= 0:
-                return
-            self._bell.wait(left_ms if left_ms < _SLICE_MS else _SLICE_MS)
-
-    def end(self):
-        _give_bell_back(self._bell)
-
-
 def _take_gate():
     with _pool_lock:
         if _gates:
@@ -209,7 +210,7 @@ def _give_gate_back(gate):
 
 def enlist(waiters, deadline):
     """Put a new waiter on the list; the caller holds the list's lock. Pass it to `sleep`."""
-    waiter = _take_gate() if deadline is None else _TimedWaiter()
+    waiter = _take_gate() if deadline is None else _take_bell()
     waiters.append(waiter)
     return waiter
 
@@ -228,17 +229,17 @@ def leave(waiters, waiter, deadline, finished):
     `finished` is false when an exception ended the sleep. A call that had come by then goes to
     the next in line, for this thread will not act on it.
     """
-    if deadline is not None:
-        waiter.end()
-    elif finished:
+    if deadline is None and finished:
         _give_gate_back(waiter)  # it is held again, as a new one is
         return True
-    if waiter in waiters:
+    woken = waiter not in waiters
+    if not woken:
         waiters.remove(waiter)
-        return False
-    if not finished:
+    elif not finished:
         wake(waiters, 1)
-    return True
+    if deadline is not None:
+        _give_bell_back(waiter)  # off the list: nobody can ring it any more
+    return woken
 
 
 def park(waiters, lock, deadline):
