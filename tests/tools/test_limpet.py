@@ -164,7 +164,7 @@ def test_the_devices_error_is_status_1_with_its_words(limpet):
 def test_an_unknown_method_gets_near_names(limpet):
     err = fail(limpet("call", "pump-7", "system.pin"), 1)
     assert "unknown-method" in err
-    assert "did you mean system.ping" in err
+    assert "did you mean system.ping?" in err
 
 
 def test_an_unknown_method_is_told_even_if_the_device_lists_nothing(limpet, broker):
@@ -293,9 +293,9 @@ def test_describe_lists_the_commands(limpet):
 def test_describe_shows_types_units_ranges_and_a_call(limpet):
     out = succeed(limpet("describe", "pump-7", "valve.open"))
     assert "permission act, repeat rule once" in out
-    assert "degrees  number from 0 to 90 (deg); how far\n" in out
+    assert "degrees  a number from 0 to 90 (deg); how far\n" in out
     assert 'mode     "slow" or "fast", else "slow"\n' in out
-    assert out.endswith("\nlimpet call pump-7 valve.open degrees=0\n")
+    assert out.endswith("\n  limpet call pump-7 valve.open degrees=0\n")
 
 
 def test_describe_as_json_is_the_devices_own_words(limpet):
@@ -311,6 +311,7 @@ def test_describe_survives_a_device_that_describes_itself_otherwise(limpet, brok
             "params": [
                 7,
                 {},
+                {"name": ["b"], "type": ["c"], "high": {}, "fields": 7, "unit": 3},
                 {"name": "a", "type": "list", "choices": 3, "low": [], "fields": [1, {}]},
             ],
         },
@@ -375,6 +376,16 @@ def test_at_a_terminal_a_row_is_cut_to_its_width(broker):
         )
     assert [len(line) for line in output.splitlines()][1] == 60
     assert output.splitlines()[1].endswith("bbb...")
+
+
+def test_at_a_terminal_an_error_is_wrapped_between_words(broker, device):
+    words = ["call", "pump-7", "valve.open"]
+    output, status = in_terminal(words, LIMPET_BROKER=broker.url, NO_COLOR="1", COLUMNS="50")
+    lines = output.splitlines()
+    assert status == 1
+    assert max(map(len, lines)) <= 50
+    assert lines[0].startswith("limpet: pump-7 answered bad-params: degrees:")
+    assert len(lines) > 3
 
 
 class Watching:

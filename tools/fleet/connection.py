@@ -154,7 +154,7 @@ class Connection:
                     "give that user the right in the broker's access list"
                 )
 
-    def publish(self, topic, payload, expiry_s=None, on_acknowledged=None):
+    def publish(self, topic, payload, expiry_s=None, on_acknowledged=None, retain=False):
         """Queue one message at QoS 1; with MQTT 5 the broker drops it after `expiry_s`.
 
         `on_acknowledged(reason code)` comes from the connection's thread once the broker has it;
@@ -165,7 +165,7 @@ class Connection:
             options["properties"] = _properties(
                 PacketTypes.PUBLISH, MessageExpiryInterval=max(1, math.ceil(expiry_s))
             )
-        packet = self._client.publish(topic, payload, qos=1, **options)
+        packet = self._client.publish(topic, payload, qos=1, retain=retain, **options)
         if packet.rc == paho.MQTT_ERR_SUCCESS:
             self._acknowledged.expect(packet.mid, on_acknowledged or _ignore)
 

@@ -8,6 +8,16 @@ import json
 
 from .present import entries, printable
 
+_KINDS = {
+    "boolean": "true or false",
+    "integer": "an integer",
+    "number": "a number",
+    "text": "a string",
+    "secret": "a string",
+    "object": "an object",
+    "list": "a list",
+    "any": "any value",
+}
 _COUNTED = {"text": " characters", "secret": " characters", "list": " items"}
 
 
@@ -29,7 +39,7 @@ def one_command(device, said) -> list[str]:
     else:
         result.append("It takes no parameters.")
     words = [_example(field) for field in fields if field.get("required")]
-    return [*result, "", " ".join(["limpet call", device, name, *words])]
+    return [*result, "", "call it:", "  " + " ".join(["limpet call", device, name, *words])]
 
 
 def _parameters(fields, path=""):
@@ -42,11 +52,11 @@ def _parameters(fields, path=""):
 
 
 def _meaning(field):
-    kind = _word(field, "type")
+    kind = _KINDS.get(_word(field, "type")) or _word(field, "type")
     choices = field.get("choices")
     if isinstance(choices, list):
         options = " or ".join(_json(choice) for choice in choices)
-        kind = options if kind == "text" else f"{kind}{_span(field)} or {options}"
+        kind = options if field.get("type") == "text" else f"{kind}{_span(field)} or {options}"
     else:
         kind += _span(field)
     if "unit" in field:
@@ -60,7 +70,7 @@ def _meaning(field):
 
 def _span(field):
     low, high = field.get("low"), field.get("high")
-    counted = _COUNTED.get(field.get("type"), "")
+    counted = _COUNTED.get(_word(field, "type"), "")
     if low is not None and high is not None:
         return f" {'of' if counted else 'from'} {_json(low)} to {_json(high)}{counted}"
     if low is not None:

@@ -27,6 +27,7 @@ _STATUSES = (
     (NoAnswer, NO_ANSWER),
     (Unreachable, NO_BROKER),
 )
+NEAR = 0.7  # how much of a method's name must agree: its family alone is not enough
 SHOWN_NAMES = 8  # of devices or methods in one line of help
 
 
@@ -82,7 +83,7 @@ def _device_error(error, fleet):
 def _about_method(error, fleet):
     try:
         names = [command["name"] for command in fleet.call(error.device, "rpc.list")]
-        near = difflib.get_close_matches(error.method, names, 3)
+        near = difflib.get_close_matches(error.method, names, 3, NEAR)
     except (FleetError, TypeError, KeyError):
         near = []
     if near:

@@ -12,7 +12,7 @@ from ..errors import FleetError
 from . import commands
 from .arguments import parse, read_object
 from .explain import BROKEN_PIPE, DONE, INTERRUPTED, explain, status_of
-from .present import paint
+from .present import paint, wrapped
 
 COMMANDS = {
     "ls": commands.ls,
@@ -73,10 +73,15 @@ def _fleet(names):
 
 def _fail(error, fleet):
     first, *others = explain(error, fleet)
-    print(f"{paint('limpet:', 'red', sys.stderr)} {first}", file=sys.stderr)
-    for line in others:
-        print(f"  {line}", file=sys.stderr)
+    text = "\n".join([*wrapped(f"limpet: {first}", sys.stderr), *_remedies(others)])
+    head, rest = text[:7], text[7:]
+    print(paint(head, "red", sys.stderr) + rest, file=sys.stderr)
     return status_of(error)
+
+
+def _remedies(lines):
+    for line in lines:
+        yield from wrapped("  " + line, sys.stderr)
 
 
 def _version():

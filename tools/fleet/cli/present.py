@@ -64,14 +64,24 @@ def shortened(text, columns) -> str:
     return text if len(text) <= columns else text[: columns - 3] + "..."
 
 
+def wrapped(line, stream) -> list[str]:
+    """The line, broken between words where `stream` is a terminal that it does not fit."""
+    if not stream.isatty() or len(line) <= width():
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(
+        line, width(), subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
 def entries(pairs, indent="  ") -> list[str]:
     """A name in front, its explanation behind, wrapped to the terminal's width."""
     column = max((len(name) for name, _ in pairs), default=0) + 2
     result = []
     for name, text in pairs:
-        wrapped = textwrap.wrap(text, max(30, width() - column - len(indent))) or [""]
-        result.append(f"{indent}{name.ljust(column)}{wrapped[0]}".rstrip())
-        result += [indent + " " * column + line for line in wrapped[1:]]
+        first, *others = textwrap.wrap(text, max(30, width() - column - len(indent))) or [""]
+        result.append(f"{indent}{name.ljust(column)}{first}".rstrip())
+        result += [indent + " " * column + line for line in others]
     return result
 
 
