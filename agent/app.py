@@ -11,14 +11,15 @@ from interpreter import THREADS, describe, memory, random_bytes
 from wakeup import Channel
 
 from agent import VERSION, boot
+from agent.bridge import Bridge
 from agent.clock import Clock
 from agent.commands import rpc, system
 from agent.commands.executor import Executor
 from agent.commands.registry import Registry
-from agent.commands.service import Incoming, Service
+from agent.commands.service import Service
 from agent.errors import LimpetError
 from agent.log import Log
-from agent.mqtt import fields, link, packets, session, settings, subscriptions
+from agent.mqtt import link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
 from agent.store import Store, make_folder
 
@@ -46,9 +47,10 @@ class Agent:
         self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
         self.log = Log(config["log"], self._clock, write_log)
         self._record_boot(store)
-        self._topics = _call_topics(config)
         self._broker = "%s:%d" % (config["mqtt"]["host"], config["mqtt"]["port"])
         self._link = self._make_link()
+        room = config["mqtt"]["receive_maximum"]
+        self._bridge = Bridge(self._link, _call_topics(config), room)
         self._executor = self._make_executor()
         self._registry = Registry()
         self._service = self._make_service()
@@ -57,7 +59,7 @@ class Agent:
         self._handlers = {
             session.Connected: self._on_connected,
             link.Disconnected: self._on_disconnected,
-            session.Received: self._on_received,
+            session.Received: lambda event: self._bridge.receive(event.message),
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
@@ -83,7 +85,7 @@ class Agent:
             maximum_packet_bytes=mqtt["maximum_packet_bytes"],
         )
         will = packets.Will(self._base + "status", self._status_of("offline"), 1, True, None)
-        made = link.Link(
+        return link.Link(
             session.Session(options, will),
             [(mqtt["host"], mqtt["port"])],
             Channel(),
@@ -94,9 +96,6 @@ class Agent:
             ),
             mqtt["connect_timeout_s"] * 1000,
         )
-        for topic in self._topics:
-            made.subscribe(topic, 1)
-        return made
 
     def _make_executor(self):
         workers = self._config["workers"]
@@ -110,15 +109,17 @@ class Agent:
     def _make_service(self):
         self._registry.add(rpc.commands(self._registry))
         self._registry.add(system.commands(self._inform))
-        return Service(
+        service = Service(
             self._registry,
             self._executor,
             self._clock,
             (self._device, self._boot.nonce),
             self._config["root"] + "/reply/",
             self._config["mqtt"]["maximum_reply_bytes"],
-            self._answer,
+            self._bridge.answer,
         )
+        self._bridge.connect(service.accept, service.decline)
+        return service
 
     def run(self):
         """Serve until the process ends."""
@@ -134,6 +135,7 @@ class Agent:
             handle = self._handlers.get(type(event))
             if handle:
                 handle(event)
+        self._bridge.step()
         has_more = self._service.step()
         if now >= self._status_due:
             self._check_status(now)
@@ -156,27 +158,13 @@ class Agent:
 
     def _on_disconnected(self, event):
         self._status = None
+        self._bridge.disconnected()
         self.log.warning(
             "no connection to %s: %s; next try in %d ms",
             self._broker,
             event.reason,
             event.retry_in_ms,
         )
-
-    def _on_received(self, event):
-        message = event.message
-        if message.topic in self._topics:
-            told = message.properties or _NOTHING
-            self._service.accept(
-                Incoming(
-                    message.payload,
-                    message.retain,
-                    told.get(fields.RESPONSE_TOPIC),
-                    told.get(fields.CORRELATION_DATA),
-                    told.get(fields.MESSAGE_EXPIRY),
-                )
-            )
-        self._link.acknowledge(message)
 
     def _on_oversized(self, event):
         limit = self._config["mqtt"]["maximum_packet_bytes"]
@@ -188,11 +176,6 @@ class Agent:
         for code in event.codes:
             if code >= REFUSED:
                 self.log.error("the broker refuses the subscription to %s", event.topic_filter)
-
-    def _answer(self, topic, payload, correlation):
-        properties = None if correlation is None else {fields.CORRELATION_DATA: correlation}
-        if self._link.publish(topic, payload, 1, False, properties) is None:
-            self.log.warning("a response was dropped: the link's outbox is full")
 
     def _publish(self, name, payload, retain=True):
         self._link.publish(self._base + name, payload, 1, retain)
@@ -256,11 +239,9 @@ class Agent:
                 "results": self._service.answered,
                 "errors": self._service.failed,
                 "unanswerable": self._service.unanswerable,
+                "declined": self._service.declined,
             },
         }
-
-
-_NOTHING = {}
 
 
 def _open_store(folder):

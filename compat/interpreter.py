@@ -126,17 +126,27 @@ def describe():
     """Name, version, build and thread safety of this interpreter, as a dict of strings."""
     return {
         "name": _implementation.name,
-        "version": ".".join([str(part) for part in _implementation.version[:3]]),
+        "version": _version(),
         "build": sys.version.split("; ")[-1] if not _CPYTHON else sys.version.split(" (")[0],
         "machine": _machine(),
         "threads": THREADS,
     }
 
 
+def _version():
+    version = _implementation.version
+    numbers = ".".join([str(part) for part in version[:3]])
+    suffix = version[3] if len(version) > 3 else ""
+    return numbers + ("-" + suffix if suffix not in ("", "final") else "")
+
+
 def _machine():
-    named = getattr(_implementation, "_machine", None)  # MicroPython: "linux [GCC ...] version"
-    if named:
+    named = getattr(_implementation, "_machine", "")
+    if named and " [" not in named:  # a board's own name; the unix port gives its compiler's
         return named
     import platform
 
-    return "%s %s" % (platform.system().lower(), platform.machine())
+    if hasattr(platform, "machine"):
+        return "%s %s" % (platform.system().lower(), platform.machine())
+    words = platform.platform().split("--")[0].split("-")  # Linux-1.26.1-x86_64--with-glibc2.36
+    return "%s %s" % (words[0].lower(), words[-1])

@@ -65,7 +65,8 @@ class Bench:
         with self.gate:
             return "waited"
 
-    def take(self, topic, payload, correlation):
+    def take(self, topic, payload, correlation, keep):
+        assert keep or json.loads(payload)["error"]["code"] == "busy"
         self.responses.append((topic, json.loads(payload), correlation))
 
     def send(self, document, retained=False, topic=None, correlation=None, expiry_s=None):
@@ -207,6 +208,18 @@ def test_a_full_inbox_answers_busy_and_loses_nothing(workers):
     done = bench.collect(sent)
     results = [r[1].get("result") for r in done]
     assert results.count("waited") == sent - len(refused)
+
+
+def test_a_declined_request_is_answered_busy_and_not_run(workers):
+    bench = Bench(workers)
+    request = {"id": "0123456789ab", "method": "t.add", "reply": PREFIX + "me"}
+    for payload, topic in ((json.dumps(request).encode(), None), (b"{}", PREFIX + "x")):
+        bench.service.decline(Incoming(payload, False, topic, b"7", None))
+    bench.service.decline(Incoming(b"no json", False, None, None, None))
+    assert [r[0] for r in bench.responses] == [PREFIX + "me", PREFIX + "x"]
+    assert all([r[1]["error"]["code"] == "busy" for r in bench.responses])
+    assert bench.responses[0][1]["id"] == "0123456789ab"
+    assert bench.service.declined == 3 and bench.service.unanswerable == 1
 
 
 def test_a_task_that_expires_while_it_waits_is_not_run(workers):

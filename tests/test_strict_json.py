@@ -13,6 +13,7 @@ VALID = (
     b'{"a,b:":{"c":[[],{}]},"d":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9"}',
     b'{"a":0,"b":-0.5,"c":1E5,"d":1e-3}',
     '{"ü":"日本"}'.encode(),
+    b'{"a":"}","b":["[["]}',
 )
 
 # Each with a part of what the person is told.
@@ -22,6 +23,9 @@ INVALID = (
     (b'{"a"', "expected a colon"),
     (b'{"a":', "expected a value"),
     (b'{"a":1', "a comma or the closing bracket"),
+    (b'{"a":"x"', "a comma or the closing bracket"),
+    (b'{"a":{"b":1}', "a comma or the closing bracket"),
+    (b'{"a":[1', "a comma or the closing bracket"),
     (b'{"a":1,,}', "byte 7: expected a name in double quotes"),
     (b'{"a":1,}', "byte 7: expected a name in double quotes"),
     (b'{"a":[1 2]}', "byte 8: expected a comma or the closing bracket"),

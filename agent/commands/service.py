@@ -16,7 +16,7 @@ from agent.commands.message import (
     parse_request,
     read_address,
 )
-from agent.errors import IdRequired, LimpetError, Retained
+from agent.errors import Busy, IdRequired, LimpetError, Retained
 from agent.strict_json import parse_object
 
 # payload         bytes
@@ -32,7 +32,8 @@ class Service:
     """Answers requests with the commands of a registry.
 
     `identity` is (device id, boot nonce); `prefix` begins every reply topic; `limit` is the
-    largest response in bytes; `answer(topic, payload, correlation)` sends one.
+    largest response in bytes; `answer(topic, payload, correlation, keep)` sends one, `keep` False
+    if it is better lost than waited for.
     """
 
     def __init__(self, registry, executor, clock, identity, prefix, limit, answer):
@@ -44,6 +45,7 @@ class Service:
         self._limit = limit
         self._answer = answer
         self.answered = 0
+        self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
 
@@ -58,6 +60,18 @@ class Service:
             self._dispatch(self._request(document, address, incoming))
         except LimpetError as error:
             self._answer_error(address, error)
+
+    def decline(self, incoming):
+        """Answer `busy` and run nothing: the response may be lost, since it waits for nothing."""
+        try:
+            if incoming.response_topic is None:
+                address = self._address(parse_object(incoming.payload), incoming)
+            else:
+                address = self._address({}, incoming)
+        except LimpetError:
+            address = NOWHERE
+        self.declined += 1
+        self._answer_error(address, Busy("too many calls at once; ask again later"), False)
 
     def _request(self, document, address, incoming):
         if incoming.retained:
@@ -104,9 +118,9 @@ class Service:
             self._answer_error(address, error)
             return
         self.answered += 1
-        self._answer(address.topic, payload, address.correlation)
+        self._answer(address.topic, payload, address.correlation, True)
 
-    def _answer_error(self, address, error):
+    def _answer_error(self, address, error, keep=True):
         if address.topic is None:
             self.unanswerable += 1
             return
@@ -117,4 +131,4 @@ class Service:
             self.unanswerable += 1
             return
         self.failed += 1
-        self._answer(address.topic, payload, address.correlation)
+        self._answer(address.topic, payload, address.correlation, keep)

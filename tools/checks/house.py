@@ -41,7 +41,10 @@ LAYERS = (
         ),
     ),
     ("command families", ("agent.commands.*",)),
-    ("executor and service", ("agent.commands.executor", "agent.commands.service")),
+    (
+        "executor and service",
+        ("agent.commands.executor", "agent.commands.service", "agent.bridge"),
+    ),
     ("app", ("agent.config", "agent.app")),
     ("entry points", ("agent.__main__",)),
 )

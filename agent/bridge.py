@@ -1,0 +1,78 @@
+"""Where commands meet MQTT: calls come off the link, responses go onto it.
+
+The one rule: no response is lost to a full outbox. While a response finds no room, no further call
+is taken: it stays unacknowledged, so the broker keeps it, and by MQTT 5's Receive Maximum sends no
+more than that. Reading must go on all the same, since the acknowledgements that make room come on
+the same stream. So what comes above Receive Maximum (MQTT 3.1.1 knows none, and mosquitto 2.0.11
+was seen to send nine times as many) is answered `busy` at QoS 0, which needs no room.
+Owner: the main thread.
+"""
+
+from agent.commands.service import Incoming
+from agent.mqtt import fields
+
+_NO_PROPERTIES = {}
+
+
+class Bridge:
+    """`topics` are those that calls arrive on, `room` is Receive Maximum."""
+
+    def __init__(self, link, topics, room):
+        self._link = link
+        self._topics = topics
+        self._room = room
+        self._accept = self._decline = None
+        self._held = []  # messages not taken yet, at most `room`
+        self._unsent = []  # responses that found no room: at most what was taken before the first
+
+    def connect(self, accept, decline):
+        """Give each call to one of the two, as an Incoming, and want calls from the broker."""
+        self._accept = accept
+        self._decline = decline
+        for topic in self._topics:
+            self._link.subscribe(topic, 1)
+
+    def receive(self, message):
+        """A message came."""
+        if not self._unsent:
+            self._give(message, self._accept)
+        elif message.qos and len(self._held) < self._room:
+            self._held.append(message)
+        else:
+            self._give(message, self._decline)
+
+    def _give(self, message, take):
+        if message.topic in self._topics:
+            told = message.properties or _NO_PROPERTIES
+            take(
+                Incoming(
+                    message.payload,
+                    message.retain,
+                    told.get(fields.RESPONSE_TOPIC),
+                    told.get(fields.CORRELATION_DATA),
+                    told.get(fields.MESSAGE_EXPIRY),
+                )
+            )
+        self._link.acknowledge(message)
+
+    def answer(self, topic, payload, correlation, keep):
+        """Send a response: to be kept, now or when there is room, in order; else at QoS 0."""
+        if not keep:
+            self._publish(topic, payload, correlation, 0)
+        elif self._unsent or not self._publish(topic, payload, correlation, 1):
+            self._unsent.append((topic, payload, correlation, 1))
+
+    def _publish(self, topic, payload, correlation, qos):
+        properties = None if correlation is None else {fields.CORRELATION_DATA: correlation}
+        return self._link.publish(topic, payload, qos, False, properties) is not None
+
+    def step(self):
+        """Send what found no room before, then take the calls that waited for it."""
+        while self._unsent and self._publish(*self._unsent[0]):
+            self._unsent.pop(0)
+        while self._held and not self._unsent:
+            self._give(self._held.pop(0), self._accept)
+
+    def disconnected(self):
+        """The connection is gone: the broker will send again what was not acknowledged."""
+        self._held = []
