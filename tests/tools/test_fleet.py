@@ -102,6 +102,20 @@ def test_the_devices_error_is_raised(fleet):
     assert (error.code, error.device, error.method) == ("unknown-method", "pump-7", "nothing.here")
 
 
+def test_a_fleet_larger_than_a_brokers_queue_is_listed_whole():
+    count = 1500  # two retained topics each; mosquitto queues 1,000 messages at QoS 1
+    with brokers.start() as broker, ScriptedDevice(broker, "d") as device:
+        for number in range(count):
+            for kind in ("status", "about"):
+                topic = f"limpet/d{number}/{kind}"
+                last = device.client.publish(topic, '{"state": "online"}', 1, True)
+        last.wait_for_publish(TIMEOUT_S)
+        with Fleet(broker.url) as fleet:
+            devices = fleet.devices()
+    assert len(devices) == count + 1
+    assert all(device.status and device.about for device in devices.values())
+
+
 def test_another_root_is_another_fleet(broker, device):
     with ScriptedDevice(broker, "x1", root="site/a"), Fleet(broker.url, "site/a") as fleet:
         assert list(fleet.devices()) == ["x1"]
@@ -442,6 +456,12 @@ def test_tls_to_a_port_without_it_is_said(broker):
 def test_no_tls_to_a_port_with_it_is_said(tls_url):
     error = caught(Unreachable, Fleet(tls_url.replace("mqtts:", "mqtt:"), timeout=5).open)
     assert "mqtts://" in str(error)
+
+
+def test_closing_ends_the_calls_that_wait(broker, device):
+    with Fleet(broker.url) as fleet:
+        call = fleet.submit("pump-7", "lie.silent", timeout=60)
+    assert "closed" in str(caught(Unreachable, call.result))
 
 
 def test_a_closed_fleet_leaves_no_thread(broker, device):

@@ -24,7 +24,7 @@ def listen(stage):
             _print(line)
 
     link = Link(stage.address, None, RETRY_S, received, lambda _connection: None, _print)
-    filters = [f"{ROOT_TOPIC}/{stage.agent.device}/+", f"{ROOT_TOPIC}/reply/#"]
+    filters = [(f"{ROOT_TOPIC}/{stage.agent.device}/+", 1), (f"{ROOT_TOPIC}/reply/#", 1)]
     link.open(filters, CONNECT_WITHIN_S)
     return link
 

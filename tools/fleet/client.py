@@ -62,12 +62,15 @@ class Fleet:
 
     def open(self):
         """Connect. Raises Unreachable, or Refused if the broker says no."""
-        self._link.open([self._topics.replies], self.timeout)
+        self._link.open(self._topics.reply_filters, self.timeout)
         return self
 
     def close(self):
-        """End the connection. Calls still under way are left without an answer."""
+        """End the connection, and every call still under way with Unreachable."""
         self._link.close()
+        for call in self._calls.waiting(time.monotonic()):
+            text = f"the fleet was closed while {call.method} on {call.device} was under way"
+            self._calls.finish(call, error=Unreachable(text))
 
     @property
     def connected(self) -> bool:
@@ -90,7 +93,7 @@ class Fleet:
 
     def device(self, name):
         """One `roster.Device`, or None if the broker keeps no status of that name."""
-        filters = self._topics.state(check_device_name(name))
+        filters = self._topics.state_filters(check_device_name(name))
         if not self._watching_all:
             self._link.subscribe(filters)
             self._settle()
@@ -192,7 +195,7 @@ class Fleet:
 
     def _watch_all(self):
         if not self._watching_all:
-            self._link.subscribe(self._topics.state())
+            self._link.subscribe(self._topics.state_filters())
             self._settle()
             self._watching_all = True
 

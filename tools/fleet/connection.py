@@ -133,7 +133,10 @@ class Connection:
             raise self._refusal
 
     def subscribe(self, filters, timeout_s):
-        """Subscribe at QoS 1 and wait for the broker's answer. Raises Refused or Unreachable."""
+        """Subscribe to `filters`, a list of (topic filter, QoS), and wait for the broker's answer.
+
+        Raises Refused or Unreachable.
+        """
         done = threading.Event()
         codes = []
 
@@ -141,13 +144,13 @@ class Connection:
             codes.extend(answer)
             done.set()
 
-        result, packet_id = self._client.subscribe([(name, 1) for name in filters])
+        result, packet_id = self._client.subscribe(filters)
         if result != paho.MQTT_ERR_SUCCESS:
             raise Unreachable(f"lost the connection to {self.address}")
         self._acknowledged.expect(packet_id, acknowledged)
         if not done.wait(timeout_s):
             raise Unreachable(f"{self.address} took no subscription within {timeout_s:g} s")
-        for name, code in zip(filters, codes, strict=False):
+        for (name, _qos), code in zip(filters, codes, strict=False):
             if code.is_failure:
                 raise Refused(
                     f"{self.address} does not let {_who(self.address)} read {name} ({code}): "

@@ -58,13 +58,23 @@ class Topics:
         """Where this caller writes to itself, to learn that the broker has come so far."""
         return self._replies + _ECHO
 
-    @property
-    def replies(self) -> str:
-        return self._replies + "+"
-
-    def state(self, device: str = "+") -> list[str]:
-        """The filters of what devices say of themselves; `+` is every device."""
+    def state(self, device: str) -> list[str]:
+        """Where a device says what it is."""
         return [f"{self._root}{device}/status", f"{self._root}{device}/about"]
+
+    @property
+    def reply_filters(self) -> list[tuple[str, int]]:
+        """Subscriptions, as (topic filter, QoS), to every answer for this caller."""
+        return [(self._replies + "+", 1)]
+
+    def state_filters(self, device: str = "+") -> list[tuple[str, int]]:
+        """Subscriptions to what a device, or every device, says it is.
+
+        At QoS 0: of what a broker keeps it sends a subscriber no more at QoS 1 than fits its
+        queue (mosquitto: 1,000 messages) and drops the rest in silence, which would hide devices.
+        Nothing is lost by it while the connection lasts, and each new one brings all again.
+        """
+        return [(topic, 0) for topic in self.state(device)]
 
     def split(self, topic: str) -> tuple[str, str] | None:
         """(kind, device): kind is `reply`, `status` or `about`. None: not ours to read."""
