@@ -1,7 +1,7 @@
 """A scripted broker for the tests of packets, session and link: it says bytes and hears packets.
 
-One rule: what it says is put together here by hand from the standard, never by the code under test.
-Works on every interpreter.
+One rule: what it says is put together here by hand from the standard, never by the code under
+test. Works on every interpreter.
 """
 
 from agent.errors import BadMessage

@@ -378,6 +378,17 @@ def test_the_window_of_the_broker_is_respected(feed):
     assert [body[3:5] for _, body in peer.hear()] == [two(n) for n in ids[3:]]
 
 
+def test_a_broker_of_3_1_1_gets_as_many_as_is_set(feed):
+    peer = Peer(feed, 4, send_maximum=2)
+    for n in range(3):
+        peer.session.publish("a", b"%d" % n, 2)
+    assert [first for first, _ in peer.hear()] == [0x34, 0x34]
+    peer.say(ack(0x50, 1))
+    assert [first for first, _ in peer.hear()] == [0x62]
+    peer.say(ack(0x70, 1))
+    assert [first for first, _ in peer.hear()] == [0x34]
+
+
 def test_a_full_outbox_refuses_and_counts(feed):
     peer = Peer(feed, outbox_messages=2, outbox_bytes=1000)
     assert peer.session.publish("a", b"x" * 1000, 1) is None
@@ -478,9 +489,9 @@ def test_packet_identifiers_go_round_and_pass_over_those_in_use(feed):
     peer.session.publish("a", b"stays", 1)
     peer.session.subscribe("b")
     peer.hear()
-    for expected in list(range(3, 65536)) + [3, 4]:
+    for expected in range(3, 65536 + 2):
         packet_id = peer.session.publish("a", b"", 1)
-        assert packet_id == expected
+        assert packet_id == (expected if expected < 65536 else expected - 65533)
         peer.session._outbox.acknowledge(packet_id, 0)
         peer.session._events.clear()
         peer.session._output.clear()

@@ -71,18 +71,22 @@ class Outbox:
                 self._last_id = packet_id
                 return packet_id
 
-    def add(self, packet_id, first, topic, payload, properties):
-        """Accept a message and send it if it may leave now; False if there is no room for it."""
+    def add(self, taken, first, topic, payload, properties):
+        """Accept a message and send it if it may leave now: its packet identifier.
+
+        None if there is no room for it. Identifiers in `taken` are not used.
+        """
         size = self._size + len(payload) + len(topic) + _OVERHEAD
         if size > self.maximum_bytes or len(self.entries) >= self.maximum_messages:
-            return False
+            return None
         self._size = size
+        packet_id = self.take_id(taken)
         self.entries[packet_id] = entry = [first, topic, payload, properties, _NEW]
         if self._under_way < self._window:
             self._send(packet_id, entry)
         else:
             self._waiting.append(packet_id)
-        return True
+        return packet_id
 
     def begin(self, version, session_present, limits):
         """A connection is up: everything is sent again, or anew if the broker lost the session."""

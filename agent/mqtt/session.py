@@ -309,8 +309,20 @@ class Session:
         self._inbox.begin(self.version, present)
         for topic_filter in self._subscriptions.begin(present):
             self._ask(self._subscriptions.subscribe, topic_filter)
-        self._limits = _limits(told)
+        self._limits = self._read_limits(told)
         self._outbox.begin(self.version, present, self._limits)
+
+    def _read_limits(self, told):
+        if self.version == V311:
+            return Limits(self.settings.send_maximum, 0, 2, True)
+        if not told:
+            return NO_LIMITS
+        return Limits(
+            told.get(fields.RECEIVE_MAXIMUM, NO_LIMITS.receive_maximum),
+            told.get(fields.MAXIMUM_PACKET_SIZE, NO_LIMITS.packet_bytes),
+            told.get(fields.MAXIMUM_QOS, NO_LIMITS.qos),
+            bool(told.get(fields.RETAIN_AVAILABLE, NO_LIMITS.retain)),
+        )
 
     # What the client says.
 
@@ -329,8 +341,9 @@ class Session:
             self._name = topic.encode()
         first = FIRST_PUBLISH | qos << 1 | (1 if retain else 0)
         if qos:
-            packet_id = self._take_id()
-            if self._outbox.add(packet_id, first, self._name, payload, properties):
+            taken = self._subscriptions.pending
+            packet_id = self._outbox.add(taken, first, self._name, payload, properties)
+            if packet_id:
                 return packet_id
         elif self.state == OPEN and self._send_unnumbered(first, payload, properties):
             return 0
@@ -374,10 +387,8 @@ class Session:
             self._ask(self._subscriptions.unsubscribe, topic_filter)
 
     def _ask(self, encode, topic_filter):
-        self._output.append(encode(self.version, self._take_id(), topic_filter))
-
-    def _take_id(self):
-        return self._outbox.take_id(self._subscriptions.pending)
+        packet_id = self._outbox.take_id(self._subscriptions.pending)
+        self._output.append(encode(self.version, packet_id, topic_filter))
 
     def disconnect(self, with_will=False):
         """Say goodbye: queue DISCONNECT, after which nothing more is sent or read."""
@@ -385,17 +396,6 @@ class Session:
             reason = packets.DISCONNECT_WITH_WILL if with_will else packets.NORMAL
             self._output.append(packets.encode_disconnect(self.version, reason))
         self.state = ENDED
-
-
-def _limits(told):
-    if not told:
-        return NO_LIMITS
-    return Limits(
-        told.get(fields.RECEIVE_MAXIMUM, NO_LIMITS.receive_maximum),
-        told.get(fields.MAXIMUM_PACKET_SIZE, NO_LIMITS.packet_bytes),
-        told.get(fields.MAXIMUM_QOS, NO_LIMITS.qos),
-        bool(told.get(fields.RETAIN_AVAILABLE, NO_LIMITS.retain)),
-    )
 
 
 def _said(text, reason, properties):

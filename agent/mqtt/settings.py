@@ -13,7 +13,9 @@ class Settings:
     session at each connection; `session_expiry_s` is how long it keeps one (MQTT 5; 3.1.1 keeps it
     for good). `receive_maximum` is how many messages of QoS 1 and 2 may be with their owner at a
     time, `maximum_packet_bytes` the size of the receive buffer (128 at least), `outbox_messages`
-    and `outbox_bytes` the bound of what the broker has not acknowledged yet.
+    and `outbox_bytes` the bound of what the broker has not acknowledged yet. `send_maximum` is how
+    many of these are under way at a time on 3.1.1, where a broker cannot tell its Receive Maximum:
+    mosquitto drops messages of QoS 2 over its own limit, 20 unless configured, without a word.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Settings:
         receive_maximum=16,
         maximum_packet_bytes=4096,
         topic_alias_maximum=0,
+        send_maximum=20,
         outbox_messages=64,
         outbox_bytes=65536,
         version=packets.V5,
@@ -40,6 +43,7 @@ class Settings:
         self.receive_maximum = receive_maximum
         self.maximum_packet_bytes = maximum_packet_bytes
         self.topic_alias_maximum = topic_alias_maximum
+        self.send_maximum = send_maximum
         self.outbox_messages = outbox_messages
         self.outbox_bytes = outbox_bytes
         self.version = version
