@@ -395,8 +395,8 @@ def test_a_full_outbox_refuses_and_counts(feed):
     assert peer.session.publish("a", b"1", 1) and peer.session.publish("a", b"2", 2)
     assert peer.session.publish("a", b"3", 1) is None
     assert peer.session.dropped == 2
-    peer.say(ack(0x40, 2))
-    assert peer.session.publish("a", b"4", 1)
+    peer.say(ack(0x40, 1))
+    assert peer.session.publish("a", b"4", 1) == 3
 
 
 def test_qos_0_goes_now_or_not_at_all(feed):
