@@ -5,11 +5,15 @@ alone. The environment is keyed by the Python that made it and by requirements.t
 either makes a new one and leaves the old one to those who still run in it.
 """
 
+import glob
 import hashlib
 import importlib.util
 import os
 import shutil
 import sys
+
+from provision import Unavailable, cache, debian
+from provision.steps import run, step
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REQUIREMENTS = os.path.join(TOOLS, "requirements.txt")
@@ -37,24 +41,14 @@ def enter():
 
 def folder():
     """Where the environment for this Python and these requirements stands, made or not."""
-    from provision import cache
-
     key = hashlib.sha256()
     with open(REQUIREMENTS, "rb") as file:
         key.update(file.read())
-    # The version in full: a distribution's update of Python leaves a virtual environment behind
-    # that may no longer start.
-    # Both read the same inside the environment and outside of it.
+    # The version in full: after an update of Python its environment may no longer start. Both
+    # parts read the same inside the environment and outside of it.
     key.update(("%s %s" % (os.path.realpath(sys.base_prefix), sys.version)).encode())
     name = "environment/python%d.%d-%s" % (sys.version_info[:2] + (key.hexdigest()[:12],))
     return cache.path(name)
-
-
-def ensure_packages(packages, why="this command"):
-    """See `provision.system.ensure_packages`: here so that a command needs this one import."""
-    from provision import system
-
-    system.ensure_packages(packages, why)
 
 
 def _base_python():
@@ -62,8 +56,6 @@ def _base_python():
 
 
 def _make_or_exit(home):
-    from provision import Unavailable
-
     try:
         make(home, ["--requirement", REQUIREMENTS], "the environment of the tools")
     except Unavailable as error:
@@ -74,9 +66,6 @@ def _make_or_exit(home):
 
 def make(home, packages, what):
     """Make a virtual environment at `home`, unless it is there, with what pip calls `packages`."""
-    from provision import cache
-    from provision.steps import run, step
-
     if os.path.exists(os.path.join(home, _COMPLETE)):
         return
     with cache.lock("environment"):
@@ -87,26 +76,27 @@ def make(home, packages, what):
         shutil.rmtree(home, ignore_errors=True)
         os.makedirs(os.path.dirname(home), exist_ok=True)
         with step("making %s in %s" % (what, home)):
-            pip = _create(home)
-            run([*pip, "install", "--quiet", "--no-input", *packages], "filling " + what)
+            _fill(home, packages, what)
         with open(os.path.join(home, _COMPLETE), "w") as mark:
             mark.write("")
 
 
-def _create(home):
-    """Create the bare virtual environment; returns the command line of a pip that fills it."""
-    from provision.steps import run
+def _fill(home, packages, what):
+    wheel = _pip_wheel()
+    run([_base_python(), "-m", "venv", "--without-pip", home], "making " + what)
+    # pip runs from inside its wheel, and installs itself on the way: quicker than ensurepip.
+    pip = [os.path.join(home, "bin", "python"), os.path.join(wheel, "pip")]
+    run([*pip, "install", "--quiet", "--no-input", wheel, *packages], "filling " + what)
 
-    why = "making a virtual environment"
-    inside = os.path.join(home, "bin", "python")
-    if importlib.util.find_spec("ensurepip"):
-        run([_base_python(), "-m", "venv", home], why)
-        return [inside, "-m", "pip"]
-    # Debian keeps pip apart from Python; its wheel can be used from where it was unpacked.
-    from provision import debian
 
-    wheel = debian.pip_wheel()
-    run([_base_python(), "-m", "venv", "--without-pip", home], why)
-    pip = [inside, os.path.join(wheel, "pip")]
-    run([*pip, "install", "--quiet", "--no-index", wheel], why)
-    return pip
+def _pip_wheel():
+    """The wheel of pip that came with this Python, or that its distribution keeps apart."""
+    found = importlib.util.find_spec("ensurepip")
+    if found:
+        bundled = os.path.join(os.path.dirname(found.origin), "_bundled", "pip-*.whl")
+        for wheel in glob.glob(bundled):
+            return wheel
+    try:
+        return debian.pip_wheel()
+    except Unavailable as error:
+        raise Unavailable("this Python comes without pip (no ensurepip): %s" % error) from None
