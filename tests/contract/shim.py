@@ -77,8 +77,9 @@ class Notes:
 class Crew:
     """Threads of one test; leaving joins them and raises what the first of them raised."""
 
-    def __init__(self, threading):
+    def __init__(self, threading, seconds=60):
         self._threading = threading
+        self._seconds = seconds  # each has so long to end
         self._threads = []
         self._errors = Notes()
 
@@ -103,7 +104,7 @@ class Crew:
 
     def join(self):
         for thread in self._threads:
-            thread.join(60)
+            thread.join(self._seconds)
             assert not thread.is_alive(), "a thread did not end: %r" % thread
         for error in self._errors.all():
             raise error

@@ -23,6 +23,7 @@ from shim import SHIM, Crew  # noqa: E402 - found through the path set above
 threading = SHIM.threading
 queue = SHIM.queue
 
+PATIENCE_S = 900  # after which threads that have not ended are taken for stuck
 ROUGH_ITEMS = 500  # of each producer in a rough pass
 
 
@@ -98,10 +99,10 @@ def plain(items, threads, chance, pause_ms):
             account.receive(item, last)
             channel.task_done()
 
-    with Crew(threading) as consumers:
+    with Crew(threading, PATIENCE_S) as consumers:
         for _ in range(max(1, threads - producers)):
             consumers.start(consume)
-        with Crew(threading) as crew:
+        with Crew(threading, PATIENCE_S) as crew:
             for me in range(producers):
                 crew.start(produce, me)
         channel.join()
@@ -125,10 +126,10 @@ class Rough:
 
     def run(self):
         """Returns how many items came."""
-        with Crew(threading) as consumers:
+        with Crew(threading, PATIENCE_S) as consumers:
             for seed in self.seeds[self.producers :]:
                 consumers.start(self.consume, Chance(seed))
-            with Crew(threading) as crew:
+            with Crew(threading, PATIENCE_S) as crew:
                 for me in range(self.producers):
                     crew.start(self.produce, me, Chance(self.seeds[me]))
             self.channel.shutdown(self.immediate)
