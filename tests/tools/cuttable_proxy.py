@@ -2,8 +2,8 @@
 
 Rule: it stands between a client and a broker and changes no byte by itself. `cut()` ends every
 connection; while `open` is False new ones are ended at once. `refuse_version_5` makes the broker
-behind it look like one that speaks MQTT 3.1.1 only. `connects` holds the protocol level of each
-CONNECT.
+behind it look like one that speaks MQTT 3.1.1 only; "in silence", it does not even say so.
+`connects` holds the protocol level of each CONNECT.
 """
 
 import contextlib
@@ -69,7 +69,10 @@ class CuttableProxy:
             return
         self.connects.append(_protocol_level(first))
         if self.refuse_version_5 and self.connects[-1] == VERSION_5:
-            client.sendall(REFUSED_VERSION)
+            if self.refuse_version_5 == "in silence":
+                client.recv(1)  # until the client gives up
+            else:
+                client.sendall(REFUSED_VERSION)
             client.close()
             return
         server = socket.create_connection(self.target)

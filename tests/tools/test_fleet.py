@@ -382,7 +382,18 @@ def test_a_port_that_says_nothing_is_given_up():
     with server(held.append) as url:
         error = caught(Unreachable, Fleet(url, timeout=0.3).open)
     assert "does not answer within 0.3 s" in str(error)
-    held[0].close()
+    assert len(held) == 2  # with MQTT 5 and with 3.1.1
+    for connection in held:
+        connection.close()
+
+
+def test_a_broker_that_chokes_on_mqtt_5_is_spoken_to_in_3_1_1(broker, device):
+    with (
+        CuttableProxy(broker, refuse_version_5="in silence") as proxy,
+        Fleet(proxy.url, timeout=1) as fleet,
+    ):
+        assert fleet.protocol == "3.1.1"
+        assert fleet.call("pump-7", "system.ping", timeout=TIMEOUT_S) == {}
 
 
 def test_a_wrong_password_is_refused_and_not_repeated(tmp_path):

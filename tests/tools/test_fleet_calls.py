@@ -1,6 +1,7 @@
 """Requests under way, without a broker: which answers count, and what a repetition carries."""
 
 import json
+import random
 
 import pytest
 from fleet import BadReply, CallError
@@ -169,3 +170,24 @@ def test_a_call_that_nobody_waits_for_is_forgotten_and_can_still_be_ended():
     assert calls.finish(old, error=BadReply("over"))
     with pytest.raises(BadReply):
         old.outcome()
+
+
+def test_answers_broken_at_random_end_a_call_only_with_its_id_and_name():
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    body = {"id": "id-1", "device": "pump-7", "uptime_ms": 3, "result": {"a": [1, "x"]}}
+    whole = json.dumps(body).encode()
+    for _ in range(20_000):
+        calls = Calls()
+        call = make_call(calls)
+        payload = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            place = chance.randrange(len(payload))
+            payload[place : place + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
+        calls.answer("pump-7", bytes(payload))
+        if call.done():
+            reply = json.loads(payload)
+            assert (reply["id"], reply["device"]) == ("id-1", "pump-7")
+        else:
+            assert sum(calls.refused.values()) == 1

@@ -28,7 +28,8 @@ _log = logging.getLogger("limpet.fleet")
 
 
 class _UnsupportedVersion(Unreachable):
-    """The broker does not speak this version of MQTT, or hung up on its first packet."""
+    """The broker does not speak this version of MQTT, or hung up on its first packet, or says
+    nothing to it: one that reads MQTT 5's packet as 3.1.1's may wait for more bytes for ever."""
 
 
 class _Paho(paho.Client):
@@ -107,8 +108,9 @@ class Connection:
         client.on_subscribe = client.on_publish = self._acknowledgement
         return client
 
-    def open(self, timeout_s):
-        """Connect and wait for the broker's answer. Raises Unreachable or Refused."""
+    def open(self, timeout_s, patience_s):
+        """Connect in at most `timeout_s`, and wait `patience_s` for the broker's answer. Raises
+        Unreachable or Refused."""
         client = self._client
         client.connect_timeout = timeout_s
         options = {}
@@ -122,9 +124,9 @@ class Connection:
         except (OSError, ValueError) as error:
             raise Unreachable(_connect_failure(self.address, error, timeout_s)) from None
         client.loop_start()
-        if not self._answered.wait(timeout_s):
+        if not self._answered.wait(patience_s):
             self._answered.set()
-            self._refusal = Unreachable(
+            self._refusal = _UnsupportedVersion(
                 f"{self.address} accepts connections and does not answer within {timeout_s:g} s: "
                 "is that an MQTT port?"
             )
@@ -213,10 +215,11 @@ def connect(address, ca, on_message, timeout_s, version=None):
     `ca` is a file of certificates to trust in place of the system's. Raises Unreachable.
     """
     context = _tls_context(ca) if address.tls else None
-    for candidate in (version,) if version else (paho.MQTTv5, paho.MQTTv311):
+    candidates = (version,) if version else (paho.MQTTv5, paho.MQTTv311)
+    for candidate in candidates:
         connection = Connection(address, candidate, context, on_message)
         try:
-            connection.open(timeout_s)
+            connection.open(timeout_s, timeout_s / len(candidates))
             return connection
         except _UnsupportedVersion as error:
             refusal = error
