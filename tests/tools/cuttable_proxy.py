@@ -3,7 +3,8 @@
 Rule: it stands between a client and a broker and changes no byte by itself. `cut()` ends every
 connection; while `open` is False new ones are ended at once. `refuse_version_5` makes the broker
 behind it look like one that speaks MQTT 3.1.1 only; "in silence", it does not even say so.
-`connects` holds the protocol level of each CONNECT.
+`connects` holds the protocol level of each CONNECT, `refused` is released at each connection ended
+at once.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ class CuttableProxy:
         self.refuse_version_5 = refuse_version_5
         self.open = True
         self.connects = []
+        self.refused = threading.Semaphore(0)
         self._sockets = []
         # Guards _sockets: the accepting thread adds while a test cuts.
         self._lock = threading.Lock()
@@ -59,6 +61,7 @@ class CuttableProxy:
                 return
             if not self.open:
                 client.close()
+                self.refused.release()
                 continue
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 

@@ -1,6 +1,7 @@
 """Fleet against a real broker and a scripted device, true and lying, over good and bad links."""
 
 import contextlib
+import queue
 import socket
 import threading
 import time
@@ -276,24 +277,33 @@ def test_a_call_whose_time_is_over_is_not_sent_again(device, proxy):
 
 
 def test_a_call_made_while_there_is_no_connection_goes_out_with_the_next(device, proxy):
-    noticed = []
-    lost = threading.Event()
-
-    def notice(text):
-        noticed.append(text)
-        lost.set()
-
-    with Fleet(proxy.url, retry=RETRY, notice=notice) as fleet:
+    noticed = queue.Queue()
+    with Fleet(proxy.url, retry=RETRY, notice=noticed.put) as fleet:
         proxy.open = False
         proxy.cut()
-        assert lost.wait(TIMEOUT_S)
+        assert noticed.get(timeout=TIMEOUT_S) == f"lost the connection to {proxy.url}"
         assert not fleet.connected
         call = fleet.submit("pump-7", "system.ping")
         proxy.open = True
         assert call.result() == {}
         assert fleet.connected
-    assert noticed[0] == f"lost the connection to {proxy.url}"
-    assert noticed[-1] == f"connected to {proxy.url} again"
+
+
+def test_a_break_is_noticed_with_each_reason_once_and_its_end(device, proxy):
+    noticed = queue.Queue()
+    with Fleet(proxy.url, retry=(0.001, 0.002), notice=noticed.put):
+        proxy.open = False
+        proxy.cut()
+        assert noticed.get(timeout=TIMEOUT_S) == f"lost the connection to {proxy.url}"
+        reasons = {noticed.get(timeout=TIMEOUT_S)}
+        proxy.refused.acquire()
+        for _ in range(20):
+            assert proxy.refused.acquire(timeout=TIMEOUT_S)
+        proxy.open = True
+        again = f"connected to {proxy.url} again"
+        while (text := noticed.get(timeout=TIMEOUT_S)) != again:
+            assert text not in reasons
+            reasons.add(text)
 
 
 def test_a_break_that_lasts_is_the_brokers_fault_and_names_the_id(device, proxy):

@@ -123,12 +123,15 @@ class Link:
                 return
 
     def _dial_until_it_works(self, failures):
+        told = None
         while not self._closing.wait(self._pause(failures)):
             try:
                 connection = self._dial()
             except Unreachable as error:
                 failures += 1
-                self._on_state(str(error))
+                if str(error) != told:  # each reason once, however long it lasts
+                    told = str(error)
+                    self._on_state(told)
             else:
                 self._on_state(f"connected to {self.address} again")
                 return connection, failures

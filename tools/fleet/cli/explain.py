@@ -27,7 +27,7 @@ _STATUSES = (
     (NoAnswer, NO_ANSWER),
     (Unreachable, NO_BROKER),
 )
-NEAR = 0.7  # how much of a method's name must agree: its family alone is not enough
+NEAR = 0.8  # how much of a method's name must agree: its family alone is not enough
 SHOWN_NAMES = 8  # of devices or methods in one line of help
 
 
