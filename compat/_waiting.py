@@ -16,11 +16,15 @@ A wait allocates as little as it can: on MicroPython an object of more than one 
 looked for from the start of the heap, so that it costs tens of microseconds where garbage waits.
 """
 
-import select
 import time
 
 import wakeup
 from interpreter import ticks_diff, ticks_ms
+
+try:
+    import select
+except ImportError:  # a small board: no bells there
+    select = None
 
 try:
     from _thread import allocate_lock, get_ident, start_new_thread
@@ -173,6 +177,8 @@ def _take_bell():
             bell = _bells.pop()
             bell.woken = False
             return bell
+    if select is None:
+        return _Look()
     try:
         bell = _Bell()
     except OSError:  # no such sockets on this port, or no descriptor left

@@ -13,11 +13,15 @@ another use `threading`.
 """
 
 import io
-import socket
 import sys
 from errno import EADDRINUSE
 
 from interpreter import random_bytes
+
+try:
+    import socket
+except ImportError:  # a board without a network
+    socket = None
 
 # struct sockaddr_un of an abstract name (unix(7)): the family in host order, a zero byte, the
 # name. MicroPython's sockets take the raw structure. Abstract names are Linux only; they leave no

@@ -1,33 +1,31 @@
-"""`threading` and `queue` without `_thread`: they import, work, and say what cannot be."""
+"""`threading` and `queue` without threads and sockets: they work, and say what cannot be."""
 
 import sys
 
 import shim
 from support import raises
 
-PARTS = ("_waiting", "_locks", "_signals", "_registry", "_imports", "_local")
+PARTS = ("wakeup", "_waiting", "_locks", "_signals", "_registry", "_imports", "_local")
 CPYTHON = sys.implementation.name == "cpython"
 
 
-class NoThreads:
-    """What `import _thread` finds: nothing to import from it."""
+ABSENT = ("_thread", "socket", "select")
 
 
 def load_alone():
-    """Fresh copies of both modules that could not import `_thread`."""
+    """Fresh copies of both modules that could not import what small boards lack."""
     names = PARTS + (() if CPYTHON else ("threading", "queue"))
-    kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
-    kept["_thread"] = sys.modules.get("_thread")
-    sys.modules["_thread"] = NoThreads()
+    kept = {name: sys.modules.pop(name) for name in names + ABSENT if name in sys.modules}
+    for name in ABSENT:
+        sys.modules[name] = None
     try:
         if CPYTHON:
             return shim.Both(shim._load("threading"), shim._load("queue"))
         return shim.Both(__import__("threading"), __import__("queue"))
     finally:
-        del sys.modules["_thread"]
-        for name, module in kept.items():
-            if module is not None:
-                sys.modules[name] = module
+        for name in ABSENT:
+            del sys.modules[name]
+        sys.modules.update(kept)
 
 
 ALONE = load_alone()
@@ -120,20 +118,19 @@ def test_a_board_with_one_more_thread_says_so():
 
 
 def test_without_sockets_a_waiter_comes_back_and_looks():
-    import wakeup
+    waiting = threading._waiting
+    waiter = waiting._take_bell()
+    deadline = waiting.Deadline(0.03)
+    waiter.sleep(deadline)
+    assert deadline.left_ms() <= 0 and not waiter.woken
+    waiter.release()
+    waiter.sleep(waiting.Deadline(60))
+    assert waiting.bells() == (0, 0)
 
-    def refuse():
-        raise wakeup.Unavailable("none here")
 
-    original = wakeup.self_connected
-    wakeup.self_connected = refuse
-    try:
-        look = ALONE.threading._waiting._take_bell()
-        deadline = ALONE.threading._waiting.Deadline(0.03)
-        look.sleep(deadline)
-        assert deadline.left_ms() <= 0 and not look.woken
-        look.release()
-        look.sleep(ALONE.threading._waiting.Deadline(60))
-    finally:
-        wakeup.self_connected = original
-    assert ALONE.threading._waiting.bells()[0] >= 0
+def test_a_wake_up_channel_is_a_flag_there():
+    channel = threading._waiting.wakeup.Channel()
+    channel.set()
+    assert channel.is_set() and type(channel).__name__ == "_FlagChannel"
+    channel.clear()
+    assert not channel.is_set()

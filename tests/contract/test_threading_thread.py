@@ -186,7 +186,7 @@ def test_leaving_by_system_exit_is_no_error(kind):
 
     def hook(args):
         seen.append(args.exc_type)
-        original(args)
+        threading.__excepthook__(args)
 
     threading.excepthook = hook
     try:
