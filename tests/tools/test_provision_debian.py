@@ -1,7 +1,9 @@
 """Which version and which mirror are taken, and what is said when Debian does not help."""
 
+import os
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 from provision import Unavailable, debian, system
@@ -89,8 +91,22 @@ def test_a_system_without_a_mirror_of_its_suite_is_told_so(monkeypatch):
 def test_another_distribution_is_told_that_this_needs_debian(tmp_path, monkeypatch):
     monkeypatch.setenv("LIMPET_CACHE", str(tmp_path))
     monkeypatch.setattr(debian, "is_debian", lambda: False)
+    monkeypatch.setattr(debian.shutil, "which", lambda name: name)
     with pytest.raises(Unavailable, match="this system is not Debian"):
         debian.Archive("forky").version("micropython", ALLOWED, "1.26.1-1")
+    monkeypatch.setattr(debian.shutil, "which", lambda name: None)
+    with pytest.raises(Unavailable, match="for apt-get, and this system has none"):
+        debian.Archive().unpack(["mosquitto"], str(tmp_path))
+
+
+def test_after_a_failure_the_package_lists_are_read_again(tmp_path, monkeypatch):
+    archive = archive_that_offers([], tmp_path, monkeypatch)
+    monkeypatch.undo()
+    os.makedirs(archive._home)
+    Path(archive._stamp).touch()
+    with pytest.raises(Unavailable, match="of Debian forky: cannot run /no/such"):
+        archive._apt("/no/such", "install")
+    assert not os.path.exists(archive._stamp)
 
 
 @needs_debian

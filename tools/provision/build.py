@@ -82,7 +82,8 @@ def _compile(top, source):
         for module in source["modules"]:
             file.write('include("$(MPY_DIR)/%s")\n' % module)
     make = ["make", "-j%d" % (os.cpu_count() or 1), "-C"]
-    run([*make, os.path.join(top, "mpy-cross")], _WHY)
+    # Not optimised: the compiler of what is frozen runs for a second and compiles for twenty.
+    run([*make, os.path.join(top, "mpy-cross"), "COPT=-O0"], _WHY)
     options = [*source["options"], "FROZEN_MANIFEST=" + manifest]
     run([*make, os.path.join(top, "ports/unix"), *options], _WHY)
 

@@ -8,6 +8,7 @@ in a private state for each suite and architecture. Packages are unpacked, never
 import glob
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -37,6 +38,7 @@ class Archive:
         self._where = "Debian %s" % suite if suite else "the system's package sources"
         self._name = "apt/%s-%s-%s" % (suite or "system", architecture or "native", kind)
         self._home = cache.path(self._name)
+        self._stamp = os.path.join(self._home, "updated")
 
     def version(self, package, allowed, recorded):
         """The version to take: the recorded one where it is still there, else the newest allowed.
@@ -85,9 +87,11 @@ class Archive:
 
     def _prepare(self):
         """Make the private state and bring its lists up to date, at most once an hour."""
-        if not is_debian():
+        if not shutil.which("apt-get"):
+            raise Unavailable("comes as a package for apt-get, and this system has none")
+        if self._suite and not is_debian():
             raise Unavailable("comes from Debian packages, and this system is not Debian")
-        stamp = os.path.join(self._home, "updated")
+        stamp = self._stamp
         if os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < _FRESH_S:
             return
         for name in ("state/lists/partial", "cache/archives/partial", "parts"):
@@ -137,7 +141,13 @@ class Archive:
     def _apt(self, *command, cwd=None):
         environment = dict(os.environ, APT_CONFIG=os.path.join(self._home, "apt.conf"), LC_ALL="C")
         why = "%s of %s" % (" ".join(command[:2]), self._where)
-        return run(list(command), why, cwd=cwd, environment=environment)
+        try:
+            return run(list(command), why, cwd=cwd, environment=environment)
+        except Unavailable:
+            # The archive may have moved on since the lists were read: read them again next time.
+            if os.path.exists(self._stamp):
+                os.remove(self._stamp)
+            raise
 
 
 def choose_version(met, allowed, recorded):
