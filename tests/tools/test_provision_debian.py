@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -118,30 +119,38 @@ def test_without_a_network_the_suite_and_apts_own_reason_are_told(unreachable):
     assert "Connection refused" in text and str(unreachable) in text
 
 
-@needs_debian
-def test_the_private_apt_reads_and_writes_no_path_of_the_systems_state(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIMPET_CACHE", str(tmp_path))
-    seen = {}
-
-    def instead(self, *command, cwd=None):
-        seen[command[0]] = debian.subprocess.run(
-            ["apt-config", "shell", "S", "Dir::State/d", "C", "Dir::Cache/d", "L",
-             "Dir::Etc::sourcelist/f", "P", "Dir::Etc::sourceparts/d", "D", "Dir::State::status/f",
-             "A", "APT::Architecture"],
-            env={"APT_CONFIG": self._home + "/apt.conf", "PATH": "/usr/bin:/bin"},
-            capture_output=True, text=True,
-        ).stdout  # fmt: skip
-        return ""
-
-    monkeypatch.setattr(debian.Archive, "_apt", instead)
+def settings_of(archive, monkeypatch):
+    """What apt itself takes from the configuration that an archive writes."""
+    program = ["apt-config", "shell", "S", "Dir::State/d", "C", "Dir::Cache/d",
+               "D", "Dir::State::status/f", "L", "Dir::Etc::sourcelist/f",
+               "P", "Dir::Etc::sourceparts/d", "A", "APT::Architecture"]  # fmt: skip
     monkeypatch.setattr(debian, "mirror", lambda: "http://mirror.example/debian")
-    archive = debian.Archive("forky", "armhf")
+    monkeypatch.setattr(debian.Archive, "_apt", lambda self, *command: "")
     archive._prepare()
-    settings = dict(line.split("=", 1) for line in seen["apt-get"].splitlines())
-    assert settings.pop("A") == "'armhf'"
-    assert len(settings) == 5
-    for name, value in settings.items():
-        assert value.strip("'").startswith(str(tmp_path)), name
-    assert (tmp_path / "apt/forky-armhf-deb/sources.list").read_text().endswith(
-        "http://mirror.example/debian forky main\n"
-    )  # fmt: skip
+    environment = dict(os.environ, APT_CONFIG=archive._home + "/apt.conf")
+    done = subprocess.run(program, env=environment, capture_output=True, text=True)
+    pairs = [line.split("=", 1) for line in done.stdout.splitlines()]
+    return {name: value.strip("'") for name, value in pairs}
+
+
+@needs_debian
+def test_a_suite_is_read_apart_from_the_systems_apt(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMPET_CACHE", str(tmp_path))
+    settings = settings_of(debian.Archive("forky", "armhf"), monkeypatch)
+    assert settings.pop("A") == "armhf"
+    assert sorted(settings) == ["C", "D", "L", "P", "S"]
+    assert [path for path in settings.values() if not path.startswith(str(tmp_path))] == []
+    assert Path(settings["L"]).read_text().endswith("http://mirror.example/debian forky main\n")
+    assert Path(settings["D"]).read_text() == ""
+
+
+@needs_debian
+def test_the_systems_own_sources_are_read_with_a_copy_of_what_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMPET_CACHE", str(tmp_path))
+    settings = settings_of(debian.Archive(), monkeypatch)
+    # apt locks the folder of this file: the system's needs root.
+    assert settings["D"].startswith(str(tmp_path))
+    assert "Package: dpkg\n" in Path(settings["D"]).read_text()
+    assert settings["S"].startswith(str(tmp_path)) and settings["C"].startswith(str(tmp_path))
+    assert settings["L"] == "/etc/apt/sources.list"
+    assert settings["P"].rstrip("/") == "/etc/apt/sources.list.d"

@@ -17,6 +17,7 @@ from provision.steps import run, say, step
 from provision.system import is_debian, release
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_INSTALLED = "/var/lib/dpkg/status"
 _FRESH_S = 3600
 _INRELEASE = re.compile(r"^'(?P<mirror>[^']+)/dists/(?P<suite>[^'/]+)/InRelease'", re.MULTILINE)
 _ROLLING = ("stable", "testing", "unstable", "oldstable")
@@ -91,12 +92,13 @@ class Archive:
             raise Unavailable("comes as a package for apt-get, and this system has none")
         if self._suite and not is_debian():
             raise Unavailable("comes from Debian packages, and this system is not Debian")
+        os.makedirs(self._home, exist_ok=True)
+        self._write("status", "" if self._suite else _read(_INSTALLED))
         stamp = self._stamp
         if os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < _FRESH_S:
             return
         for name in ("state/lists/partial", "cache/archives/partial", "parts"):
             os.makedirs(os.path.join(self._home, name), exist_ok=True)
-        self._write("status", "")
         self._write("sources.list", self._source_line() if self._suite else "")
         self._write("apt.conf", "\n".join(self._configuration()))
         with step("reading the package lists of %s" % self._where):
@@ -122,13 +124,12 @@ class Archive:
         yield 'Acquire::Languages "none"; APT::Sandbox::User "root";'
         # Kept as they came: unpacked, the lists would take 400 MB.
         yield 'Acquire::GzipIndexes "true";'
+        # Beside this file stands the lock that apt takes, so it is never the system's own.
+        yield 'Dir::State::status "%s/status";' % self._home
         if self._suite:
             yield 'Dir::Etc::SourceList "%s/sources.list";' % self._home
             yield 'Dir::Etc::SourceParts "%s/parts";' % self._home
             yield 'Dir::Etc::Preferences "/dev/null"; Dir::Etc::PreferencesParts "/dev/null";'
-            yield 'Dir::State::status "%s/status";' % self._home
-        else:
-            yield 'Dir::State::status "/var/lib/dpkg/status";'
         if self._architecture:
             yield 'APT::Architecture "%s";' % self._architecture
             yield 'APT::Architectures { "%s"; };' % self._architecture
@@ -202,6 +203,11 @@ def _compare(version, relation, other):
 
 
 _RELATIONS = {"<<": "lt", "<=": "le", "=": "eq", ">=": "ge", ">>": "gt"}
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def _ask(*command):

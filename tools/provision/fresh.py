@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import textwrap
 
 from provision import Unavailable, cache, debian
 from provision.environment import TOOLS
@@ -55,7 +56,7 @@ def run_fresh(command, keep=False):
             _bring_configuration(root)
             clone = ["git", "clone", "--quiet", "--no-hardlinks", ROOT, root + CLONE]
             run(clone, "cloning the project")
-        with step("running %s in it" % shlex.join(command)):
+        with step("running %s in it" % textwrap.shorten(shlex.join(command), 60)):
             return subprocess.run(_command_line(root, command)).returncode
     finally:
         if keep:
