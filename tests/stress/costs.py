@@ -16,6 +16,7 @@ sys.path.append(HERE + "/../../compat")
 import _imports  # noqa: E402 - found through the path set above
 import _waiting  # noqa: E402
 import wakeup  # noqa: E402
+from interpreter import THREADS  # noqa: E402
 from shim import SHIM  # noqa: E402
 
 threading = SHIM.threading
@@ -99,13 +100,12 @@ def operations():
     cost("Event set, wait, clear", set_wait_clear)
     cost("current_thread()", threading.current_thread)
     cost("local attribute", lambda: data.value)
-    if _waiting_can_start():
+    if can_start():
         cost("Thread start and join", start_join, 300)
 
 
-def _waiting_can_start():
-    from interpreter import THREADS
-
+def can_start():
+    """Whether there are threads here."""
     return THREADS != "none"
 
 
@@ -113,10 +113,11 @@ def imports():
     """An import of a module that is there already, before and after the lock is put in."""
 
     def load():
-        import json
+        import wakeup
 
-        return json
+        return wakeup
 
+    cost("import of a loaded module", load)
     print("lock around imports: %s" % ("there" if _imports.install() else "not there"))
     cost("import of a loaded module", load)
 
@@ -174,12 +175,12 @@ def waits():
         wakeup.self_connected = make
         _waiting._bells[:] = []
         idle(name)
-        if _waiting_can_start():
+        if can_start():
             latency(name)
     wakeup.self_connected = original
 
 
 if __name__ == "__main__":
-    operations()
     imports()
+    operations()
     waits()

@@ -27,7 +27,7 @@ def runtime(request):
 
 
 def run(runtime, script):
-    environment = dict(os.environ, MICROPYPATH=".frozen:" + COMPAT)
+    environment = dict(os.environ, MICROPYPATH=COMPAT)
     command = [runtime.path, os.path.join(HERE, script)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
