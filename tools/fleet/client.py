@@ -87,12 +87,19 @@ class Fleet:
         return dict(self._calls.refused + self._roster.refused)
 
     def devices(self):
-        """The devices by name: a dict of `roster.Device`, in alphabetical order."""
+        """The devices by name: a dict of `roster.Device`, in alphabetical order.
+
+        The first time it asks the broker, and raises Unreachable or Refused; from then on it
+        follows what they say, and tells what it last heard.
+        """
         self._watch_all()
         return self._roster.devices()
 
     def device(self, name):
-        """One `roster.Device`, or None if the broker keeps no status of that name."""
+        """One `roster.Device`, or None if the broker keeps no status of that name.
+
+        Raises AddressError, Unreachable or Refused.
+        """
         filters = self._topics.state_filters(check_device_name(name))
         if not self._watching_all:
             self._link.subscribe(filters)
@@ -201,12 +208,15 @@ class Fleet:
 
     def _settle(self):
         """Wait until the broker has sent what it keeps: it answers in order, so our own message
-        to ourselves comes back behind that."""
+        to ourselves comes back behind that. Raises Unreachable without a connection: a device
+        that was not heard of then may exist all the same."""
         connection = self._link.connection
         if connection:
             arrived = threading.Event()
             self._echo(connection, arrived.set)
             arrived.wait(SETTLE_S)
+        if connection is None or connection.lost.is_set():
+            raise Unreachable(f"lost the connection to {self.address}")
 
     def _echo(self, connection, then):
         token = secrets.token_hex(8).encode()

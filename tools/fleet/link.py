@@ -62,13 +62,23 @@ class Link:
         self._thread.start()
 
     def subscribe(self, filters):
-        """Subscribe now, if there is a connection, and after every later dial."""
+        """Subscribe now, if there is a connection, and after every later dial.
+
+        Raises Refused or Unreachable; what was not taken now is not tried again later, where it
+        would keep a new connection from being of any use.
+        """
         with self._lock:
             new = [name for name in filters if name not in self._filters]
             self._filters.extend(new)
             connection = self._connection
-        if new and connection:
+        if not new or not connection:
+            return
+        try:
             connection.subscribe(new, self._timeout_s)
+        except Unreachable:
+            with self._lock:
+                self._filters = [name for name in self._filters if name not in new]
+            raise
 
     def close(self):
         self._closing.set()
