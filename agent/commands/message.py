@@ -36,6 +36,7 @@ DEFAULT_TTL_S = 60  # long enough for a slow link, short enough that nobody has 
 MAX_TTL_S = 86400  # a journal must remember ids for as long as their requests are accepted
 LEAST_ID = 11  # characters: 64 random bits in base64 without padding
 MOST_ID = 64  # an id is kept in the journal, so it must not be a way to fill it
+MOST_METHOD = 64  # characters
 MAX_REPLY_TOPIC = 128  # characters; held with each request under way
 
 _DEADLINE = (
@@ -44,17 +45,13 @@ _DEADLINE = (
     schema.number("time", None, low=0, unit="s", about="seconds since 1970"),
 )
 
-FIELDS = {
-    field.name: field
-    for field in (
-        schema.text("id", None, low=LEAST_ID, high=MOST_ID),
-        schema.text("method", low=1, high=64),
-        schema.structure("params", None, {}),
-        schema.number("ttl", DEFAULT_TTL_S, low=0, high=MAX_TTL_S, unit="s"),
-        schema.text("reply", None, low=1, high=MAX_REPLY_TOPIC),
-        schema.structure("deadline", _DEADLINE, None),
-    )
-}
+FIELDS = (
+    schema.text("method", low=1, high=MOST_METHOD),
+    schema.text("id", None, low=LEAST_ID, high=MOST_ID),
+    schema.number("ttl", DEFAULT_TTL_S, low=0, high=MAX_TTL_S, unit="s"),
+    schema.text("reply", None, low=1, high=MAX_REPLY_TOPIC),
+    schema.structure("deadline", _DEADLINE, None),
+)
 
 
 def read_address(document, response_topic, correlation, prefix):
@@ -94,19 +91,24 @@ def parse_request(document, address, moment, message_expiry_s=None):
     `message_expiry_s` is what the broker left of the MQTT 5 Message Expiry Interval: the time that
     the request spent queued there is gone from it already.
     """
-    ttl_s, deadline = DEFAULT_TTL_S, None
-    for name, value in document.items():
-        if name in ("id", "method", "ttl", "reply", "deadline"):
-            _check_member(name, value)
-    if "method" not in document:
-        raise BadRequest("method: missing; expected a string")
+    method = document.get("method")
     params = document.get("params")
+    ttl_s = document.get("ttl", DEFAULT_TTL_S)
+    # The members are declared in FIELDS; a look at each is enough where they are right.
+    if (
+        type(method) is not str
+        or not 1 <= len(method) <= MOST_METHOD
+        or (type(ttl_s) is not int and type(ttl_s) is not float)
+        or not 0 <= ttl_s <= MAX_TTL_S
+        or not _is_usable(document, "id", LEAST_ID, MOST_ID)
+        or not _is_usable(document, "reply", 1, MAX_REPLY_TOPIC)
+        or "deadline" in document
+    ):
+        _check_members(document)
     if params is None:
         params = {}
-    elif not isinstance(params, dict):
+    elif type(params) is not dict:
         raise BadRequest("params: expected an object; parameters go by name")
-    if document.get("ttl") is not None:
-        ttl_s = document["ttl"]
     if message_expiry_s is not None and message_expiry_s < ttl_s:
         ttl_s = message_expiry_s
     expires = moment.now + int(ttl_s * 1000)
@@ -115,12 +117,20 @@ def parse_request(document, address, moment, message_expiry_s=None):
         expires = min(expires, _deadline(deadline, moment))
     if expires <= moment.now:
         raise Expired("the request's time had passed when it arrived")
-    return Request(address, document["method"], params, expires)
+    return Request(address, method, params, expires)
 
 
-def _check_member(name, value):
-    field = FIELDS[name]
-    schema.check((field,), {name: value}, BadRequest)
+def _is_usable(document, name, least, most):
+    value = document.get(name)
+    return value is None or (type(value) is str and least <= len(value) <= most)
+
+
+def _check_members(document):
+    """Raise BadRequest with the path of the first wrong member, if there is one."""
+    for field in FIELDS:
+        if field.name in document or field.required:
+            value = {field.name: document[field.name]} if field.name in document else {}
+            schema.check((field,), value, BadRequest)
 
 
 def _deadline(deadline, moment):
