@@ -33,6 +33,7 @@ LAYERS = (
         "devices, store, link",
         (
             "agent.store",
+            "agent.records",
             "agent.log",
             "agent.boot",
             "agent.mqtt.tcp",
