@@ -64,7 +64,7 @@ class Inbox:
     def read(self, flags, view, start, stop):
         """The Message in the body `view[start:stop]` of a PUBLISH, section 3.3. Raises BadMessage.
 
-        `flags` are the low four bits of its first byte.
+        `flags` are the low four bits of its first byte; higher ones are not looked at.
         """
         qos = flags >> 1 & 3
         if qos == 3 or flags & 14 == 8:  # MQTT-3.3.1-4, MQTT-3.3.1-2: DUP at QoS 0
@@ -84,15 +84,19 @@ class Inbox:
                 raise BadMessage("a PUBLISH with packet identifier 0", PROTOCOL_ERROR)
         properties = None
         if self._version == V5:
-            cursor = Cursor(view, position, stop)
-            properties = decode_properties(cursor, PUBLISH)
-            position = cursor.position
-            if properties and TOPIC_ALIAS in properties:
-                topic = self._resolve(topic, properties[TOPIC_ALIAS])
+            if position < stop and not view[position]:  # the usual: none
+                position += 1
+            else:
+                cursor = Cursor(view, position, stop)
+                properties = decode_properties(cursor, PUBLISH)
+                position = cursor.position
+                if TOPIC_ALIAS in properties:
+                    topic = self._resolve(topic, properties[TOPIC_ALIAS])
         if not topic:
             raise BadMessage("a PUBLISH without a topic", PROTOCOL_ERROR)
-        payload = bytes(view[position:stop])
-        return Message(topic, payload, qos, flags & 1 == 1, packet_id, properties)
+        return Message(
+            topic, bytes(view[position:stop]), qos, flags & 1 == 1, packet_id, properties
+        )
 
     def read_head(self, flags, view, start, end):
         """Of a PUBLISH too large to hold: a Message without payload, None if more must come.
@@ -131,9 +135,10 @@ class Inbox:
         """Note a message of QoS 1 or 2; False if its owner had it already. Raises BadMessage."""
         if message.qos == 2 and message.packet_id in self._recorded:
             return False
-        if self.full and self._version == V5:
+        arrived = self.arrived
+        if self._version == V5 and len(arrived) + len(self._recorded) >= self.receive_maximum:
             raise BadMessage("more messages than Receive Maximum", RECEIVE_MAXIMUM_EXCEEDED)
-        self.arrived.append(message)
+        arrived.append(message)
         return True
 
     def acknowledge(self, message, output):
@@ -141,18 +146,25 @@ class Inbox:
 
         One that is not of this connection is ignored: the broker will send it again.
         """
+        packet_id = message.packet_id
+        ack = encode_ack(FIRST_PUBACK if message.qos == 1 else FIRST_PUBREC, packet_id)
+        arrived = self.arrived
+        if arrived and arrived[0] is message:  # the usual
+            arrived.pop(0)
+            output.append(ack)
+            self._flush(output)
+        elif not self._replace(message, ack):
+            return
+        if message.qos == 2:
+            self._recorded.add(packet_id)
+
+    def _replace(self, message, ack):
         arrived = self.arrived
         for index in range(len(arrived)):
             if arrived[index] is message:
-                break
-        else:
-            return
-        packet_id = message.packet_id
-        if message.qos == 2:
-            self._recorded.add(packet_id)
-        arrived[index] = encode_ack(FIRST_PUBACK if message.qos == 1 else FIRST_PUBREC, packet_id)
-        if index == 0:
-            self._flush(output)
+                arrived[index] = ack
+                return True
+        return False
 
     def _flush(self, output):
         arrived = self.arrived

@@ -9,10 +9,15 @@ NOTHING, PING, SILENT = range(3)
 
 
 class KeepAlive:
-    """`sent` and `heard` are when bytes last left and came; their owner sets them."""
+    """`sent` and `heard` are when bytes last left and came; their owner sets them.
+
+    `due` is when to call `step`, None for never. Sending and hearing, which happen all the time,
+    do not move it; `step` does when it is called too early, once in an interval at most.
+    """
 
     def __init__(self):
         self.sent = self.heard = 0
+        self.due = None
         self._interval_ms = 0
         self._ping_sent = None
 
@@ -21,26 +26,32 @@ class KeepAlive:
         self.sent = self.heard = now
         self._interval_ms = interval_s * 1000
         self._ping_sent = None
+        self.due = now + self._interval_ms if interval_s else None
+
+    def end(self):
+        """The connection is gone."""
+        self.due = None
 
     def answered(self):
         """The answer to the ping came."""
         self._ping_sent = None
+        if self.due is not None:
+            self.due = self._real_due()
 
-    @property
-    def due(self):
-        """When `step` has something to do; None if never."""
-        if not self._interval_ms:
-            return None
+    def _real_due(self):
         if self._ping_sent is not None:
             return max(self._ping_sent, self.heard) + self._interval_ms // 2
         return min(self.sent, self.heard) + self._interval_ms
 
     def step(self, now):
         """NOTHING, PING (send one), or SILENT (give the connection up)."""
-        due = self.due
-        if due is None or now < due:
+        if self.due is None or now < self.due:
+            return NOTHING
+        self.due = self._real_due()
+        if now < self.due:
             return NOTHING
         if self._ping_sent is not None:
             return SILENT
         self._ping_sent = now
+        self.due = self._real_due()
         return PING

@@ -58,7 +58,14 @@ class Link:
         self._failure = None  # what `send` met, until `receive` tells it
         self._unsent = b""
         self._readable = True  # False once `wait` knows that nothing came
+        self._listening = False  # whether the poller waits for bytes and nothing else
         self._unfinished = False  # whether received bytes are still to be read as packets
+        self._keep_alive = session.keep_alive
+        # On MicroPython looking up a method costs more than much of what is done here, because
+        # the object's own, full table is searched first; so what each message needs is bound once.
+        self._next_event = session.next_event
+        self._output = session.output
+        self._sleep = self._waiter.wait
         # The session's own, so that an owner needs nothing but the link.
         self.publish = session.publish
         self.acknowledge = session.acknowledge
@@ -74,7 +81,7 @@ class Link:
     @property
     def due(self):
         """When `receive` must be called though nothing came; None if never."""
-        return self.session.due if self._stage == _UP else self._deadline
+        return self._keep_alive.due if self._stage == _UP else self._deadline
 
     def receive(self, now):
         """Yield every event that has come; connect, time out and reconnect where that is due."""
@@ -82,7 +89,7 @@ class Link:
             if self._stage == _UP or self._comes_up(now):
                 unread = self._readable
                 self._readable = self._unfinished = True
-                next_event = self.session.next_event
+                next_event = self._next_event
                 while True:
                     event = next_event()
                     if event:
@@ -131,13 +138,15 @@ class Link:
 
     def _look_after(self, now):
         session = self.session
-        if self._stage == _OPENING and session.state == OPEN:
-            self._stage = _UP
-            self._attempts.succeeded(now)
-        if self._stage == _UP:
+        if self._stage == _OPENING:
+            if session.state == OPEN:
+                self._stage = _UP
+                self._attempts.succeeded(now)
+            else:
+                self._check_deadline(now)
+        due = self._keep_alive.due
+        if due is not None and now >= due:
             session.step(now)
-        elif self._stage == _OPENING:
-            self._check_deadline(now)
         if session.ended:
             raise TransportError("dismissed", session.ended.text)
         if self._failure:
@@ -170,11 +179,11 @@ class Link:
         self._unsent = b""
         self._failure = None
         self._readable = True
-        self._unfinished = False
+        self._unfinished = self._listening = False
 
     def send(self, now):
         """Write what is queued, in one piece; what the system does not take goes first later."""
-        data = self._unsent or self.session.output(now)
+        data = self._unsent or self._output(now)
         if not data:
             return
         try:
@@ -182,19 +191,22 @@ class Link:
         except TransportError as error:
             self._failure = error
             self._unfinished = True  # so that `wait` does not sleep on it
-            count = len(data)
-        self._unsent = data[count:] if count < len(data) else b""
+            self._unsent = b""
+            return
+        self._unsent = data[count:]
 
     def wait(self, timeout_ms):
         """Sleep until bytes come or `wake` is called; at most `timeout_ms`, negative: for ever."""
-        reading = True
-        if self._unfinished:
-            reading = not self.session.paused
-            if reading:
-                return
+        if self._stage == _UP and not self._unfinished and not self._unsent and self._listening:
+            self._readable = self._sleep(timeout_ms)  # the usual
+            return
+        reading = not self._unfinished
+        if not reading and not self.session.paused:
+            return
         writing = self._stage == _CONNECTING or len(self._unsent) > 0
+        self._listening = reading and not writing
         self._waiter.want(reading, writing)
-        self._readable = self._waiter.wait(timeout_ms)
+        self._readable = self._sleep(timeout_ms)
 
     def close(self, now, with_will=False):
         """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""

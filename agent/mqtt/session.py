@@ -38,7 +38,8 @@ Ended = namedtuple("Ended", ("reason", "text"))
 IDLE, OPENING, OPEN, ENDED = range(4)
 
 # Parsing pauses while this many packets wait to be written, so that a peer which asks much and
-# reads nothing fills its own buffers, not ours.
+# reads nothing fills its own buffers, not ours. On 3.1.1, where a broker cannot be told how many
+# messages may be under way, it pauses too while the inbox is full.
 _OUTPUT_PAUSE = 256
 
 
@@ -47,7 +48,8 @@ class Session:
 
     `will`, a packets.Will or None, is read at each `open`; `version` may be changed between
     connections; `dropped` counts what `publish` refused. `ended` is an Ended once the other side
-    has brought this connection to its end.
+    has brought this connection to its end. `paused`: `next_event` leaves what came unread until
+    owners or writes have caught up; so should the transport.
     """
 
     def __init__(self, settings, will=None):
@@ -57,6 +59,7 @@ class Session:
         self.client_id = settings.client_id
         self.state = IDLE
         self.ended = None
+        self.paused = False
         self.dropped = 0
         self._output = []
         self._unnumbered_bytes = 0  # of QoS 0, in `_output`
@@ -67,12 +70,12 @@ class Session:
             settings.outbox_messages, settings.outbox_bytes, self._output, self._events
         )
         self._subscriptions = Subscriptions()
-        self._keep_alive = KeepAlive()
+        self.keep_alive = KeepAlive()
         self._limits = NO_LIMITS
         # The last topic published to, as text and as bytes: replies repeat it.
         self._topic = self._name = None
-        # By packet type (section 2.1.2); None is what no broker may send.
-        self._handlers = [None] * 16
+        # By packet type, section 2.1.2.
+        self._handlers = [self._on_forbidden] * 16
         for packet_type, handler in (
             (packets.PUBLISH, self._on_publish),
             (packets.PUBACK, self._on_puback),
@@ -106,7 +109,9 @@ class Session:
         self._intake.clear()
         self._output.clear()
         self._unnumbered_bytes = 0
+        self.paused = False
         self._outbox.end()
+        self.keep_alive.end()
 
     def space(self):
         """The memoryview to read bytes into; may be empty while `paused`."""
@@ -114,7 +119,7 @@ class Session:
 
     def filled(self, count, now):
         """`count` bytes were read into `space()`."""
-        self._keep_alive.heard = now
+        self.keep_alive.heard = now
         self._intake.filled(count)
 
     def output(self, now):
@@ -125,21 +130,22 @@ class Session:
         data = output[0] if len(output) == 1 else b"".join(output)
         output.clear()
         self._unnumbered_bytes = 0
-        self._keep_alive.sent = now
+        self.paused = False
+        self.keep_alive.sent = now
         return data
 
     @property
     def due(self):
         """When `step` has something to do next, None if never."""
-        return self._keep_alive.due if self.state == OPEN else None
+        return self.keep_alive.due
 
     def step(self, now):
         """Look after the keep-alive: ping, or end the connection of a broker that is silent."""
         if self.state != OPEN:
             return
-        if self._holds_back:  # then it is this side that does not listen
-            self._keep_alive.heard = now
-        what = self._keep_alive.step(now)
+        if self.version == V311 and self._inbox.full:  # then it is this side that does not listen
+            self.keep_alive.heard = now
+        what = self.keep_alive.step(now)
         if what == PING:
             self._output.append(packets.PINGREQ)
         elif what == SILENT:
@@ -149,16 +155,6 @@ class Session:
         self.state = ENDED
         self.ended = Ended(reason, text)
 
-    @property
-    def paused(self):
-        """Whether bytes should stay in the transport until owners or writes have caught up."""
-        return len(self._output) > _OUTPUT_PAUSE or self._holds_back
-
-    @property
-    def _holds_back(self):
-        # MQTT 5 lets the broker be told how much may be under way; 3.1.1 does not.
-        return self.version == V311 and self._inbox.full
-
     # What the broker says.
 
     def next_event(self):
@@ -167,35 +163,36 @@ class Session:
         Raises BadMessage at bytes that MQTT forbids: the DISCONNECT that says why is queued then,
         and the connection is over.
         """
-        if self._events:
-            return self._events.pop(0)
+        events = self._events
+        if events:
+            return events.pop(0)
         try:
-            return self._parse()
+            if self.state == OPENING:
+                return self._parse_connack()
+            intake = self._intake
+            output = self._output
+            while self.state == OPEN:
+                if len(output) > _OUTPUT_PAUSE or (self.version == V311 and self._inbox.full):
+                    self.paused = True
+                    return None
+                first = intake.take()
+                if first < 0:
+                    return None if first == NOTHING else self._on_too_large()
+                event = self._handlers[first >> 4](first)
+                if event:
+                    return event
+                if events:
+                    return events.pop(0)
         except BadMessage as error:
             if self.state == OPEN and self.version == V5:  # MQTT-3.14.0-1: not before CONNACK
-                self._output.append(packets.encode_disconnect(V5, error.reason))
+                output.append(packets.encode_disconnect(V5, error.reason))
             self.state = ENDED
             raise
+        return None
 
-    def _parse(self):
-        intake = self._intake
-        events = self._events
-        while self.state == OPEN and not self.paused:
-            first = intake.take()
-            if first < 0:
-                if first == NOTHING:
-                    return None
-                return self._on_too_large()
-            handler = self._handlers[first >> 4]
-            if handler is None:
-                text = "packet type %d, which no broker may send" % (first >> 4)
-                raise BadMessage(text, fields.PROTOCOL_ERROR)
-            event = handler(first)
-            if event:
-                return event
-            if events:
-                return events.pop(0)
-        return self._parse_connack() if self.state == OPENING else None
+    def _on_forbidden(self, first):
+        text = "packet type %d, which no broker may send" % (first >> 4)
+        raise BadMessage(text, fields.PROTOCOL_ERROR)
 
     def _check_flags(self, first, flags):
         if first & 15 != flags:
@@ -252,7 +249,7 @@ class Session:
         self._check_flags(first, 0)
         if self._intake.stop != self._intake.body:
             raise BadMessage("a PINGRESP with content", fields.MALFORMED)
-        self._keep_alive.answered()
+        self.keep_alive.answered()
 
     def _on_disconnect(self, first):
         self._check_flags(first, 0)
@@ -304,7 +301,7 @@ class Session:
         present = answer.session_present
         self.client_id = told.get(fields.ASSIGNED_CLIENT_ID, self.client_id)
         interval_s = told.get(fields.SERVER_KEEP_ALIVE, self.settings.keep_alive_s)
-        self._keep_alive.begin(self._keep_alive.heard, interval_s)
+        self.keep_alive.begin(self.keep_alive.heard, interval_s)
         self._events.append(Connected(present, self.version, answer.properties))
         self._inbox.begin(self.version, present)
         for topic_filter in self._subscriptions.begin(present):
@@ -370,6 +367,7 @@ class Session:
         """
         if message.qos and self.state == OPEN:
             self._inbox.acknowledge(message, self._output)
+            self.paused = False
 
     def subscribe(self, topic_filter, qos=1, options=0):
         """Want a filter, now and after every reconnect; a Subscribed follows from each asking.

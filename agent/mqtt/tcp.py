@@ -42,7 +42,7 @@ class Tcp:
         self.name = "%s:%d" % (host, port)
         self._host = host
         self._port = port
-        self._read = None
+        self._read = self._set_option = None
         self._quick = _QUICKACK is not None
         self.pollable = None
 
@@ -62,6 +62,7 @@ class Tcp:
                 raise self._failure(error, "unreachable")
         # CPython's sockets read into a buffer under this name, MicroPython's under that.
         self._read = getattr(channel, "recv_into", None) or channel.readinto
+        self._set_option = channel.setsockopt
 
     def finish(self):
         """Whether the connection is there; raises what the attempt ended with."""
@@ -94,14 +95,11 @@ class Tcp:
         if not count:
             raise TransportError("lost", "%s closed the connection" % self.name)
         if self._quick:
-            self._acknowledge_now()
+            try:
+                self._set_option(_TCP, _QUICKACK, 1)
+            except OSError:
+                self._quick = False
         return count
-
-    def _acknowledge_now(self):
-        try:
-            self.pollable.setsockopt(_TCP, _QUICKACK, 1)
-        except OSError:
-            self._quick = False
 
     def write(self, data):
         """How many bytes of `data` the system took."""
