@@ -65,21 +65,22 @@ def start(nodelay=False, extra_lines=(), kind=None):
     anybody may connect). Raises `Unavailable` with the end of the log if it does not come up.
     """
     kind = kind or find()
-    for attempt in range(_ATTEMPTS):
+    attempts = _ATTEMPTS
+    while True:
         broker = Broker(kind, _free_port(), nodelay, extra_lines)
         try:
             broker.restart()
             return broker
         except Unavailable:
             # Between asking for a free port and the broker's taking it, another may have come.
-            taken = "in use" in broker.log_text()
-            broker.close()
-            if attempt == _ATTEMPTS - 1 or not taken:
+            attempts -= 1
+            if not attempts or "in use" not in broker.log_text():
+                broker.close()
                 raise
+            broker.close()
         except BaseException:
             broker.close()
             raise
-    return None
 
 
 class Broker:

@@ -28,14 +28,7 @@ def patches():
 
 def unpack(source, target, final):
     """Build what `source` describes, leaving the interpreter in `target`; returns what was met."""
-    archive = debian.Archive(source["suite"], kind="deb-src")
-    met = {}
-    with step("fetching the sources of MicroPython from Debian %s" % source["suite"]):
-        for package in ("micropython", "mbedtls"):
-            wanted = source[package]
-            met[package] = archive.version(package, wanted["allowed"], wanted["recorded"])
-            archive.source(package, met[package], target)
-    ensure_packages(NEEDED, _WHY)
+    met = _fetch(source, target)
     top = _arrange(target)
     with step("compiling MicroPython (about a minute)"):
         _compile(top, source)
@@ -47,6 +40,23 @@ def unpack(source, target, final):
     return "built from Debian %s micropython=%s, mbedtls=%s; patched: %s" % (
         source["suite"], met["micropython"], met["mbedtls"], names
     )  # fmt: skip
+
+
+def _fetch(source, target):
+    """Fetch both source packages into `target`; returns the version met of each."""
+    archive = debian.Archive(source["suite"], kind="deb-src")
+    packages = ("micropython", "mbedtls")
+    met = {
+        name: archive.version(name, source[name]["allowed"], source[name]["recorded"])
+        for name in packages
+    }
+    # Between asking and fetching: root is asked for only where there is something to build, and
+    # nothing is fetched where it cannot be built.
+    ensure_packages(NEEDED, _WHY)
+    with step("fetching the sources of MicroPython from Debian %s" % source["suite"]):
+        for name in packages:
+            archive.source(name, met[name], target)
+    return met
 
 
 def _arrange(target):

@@ -4,7 +4,6 @@ The one rule: nothing is installed unsaid, and nothing asks for root when nothin
 """
 
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -19,11 +18,6 @@ _LOCK_WAIT = "DPkg::Lock::Timeout=300"
 def is_debian():
     """Whether this is Debian itself, whose newer suites hold what we look for."""
     return release().get("ID") == "debian" and bool(shutil.which("apt-get"))
-
-
-def is_linux_x86_64():
-    """Whether a program for 64-bit x86 Linux runs here."""
-    return sys.platform == "linux" and platform.machine() == "x86_64"
 
 
 def release(file="/etc/os-release"):
