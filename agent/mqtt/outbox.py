@@ -65,9 +65,10 @@ class Outbox:
     def take_id(self, taken):
         """The next packet identifier that is neither used here nor in `taken` (section 2.2.1)."""
         packet_id = self._last_id
+        entries = self.entries
         while True:
             packet_id = packet_id + 1 if packet_id < 65535 else 1
-            if packet_id not in self.entries and packet_id not in taken:
+            if packet_id not in entries and packet_id not in taken:
                 self._last_id = packet_id
                 return packet_id
 
@@ -76,12 +77,13 @@ class Outbox:
 
         None if there is no room for it. Identifiers in `taken` are not used.
         """
+        entries = self.entries
         size = self._size + len(payload) + len(topic) + _OVERHEAD
-        if size > self.maximum_bytes or len(self.entries) >= self.maximum_messages:
+        if size > self.maximum_bytes or len(entries) >= self.maximum_messages:
             return None
         self._size = size
         packet_id = self.take_id(taken)
-        self.entries[packet_id] = entry = [first, topic, payload, properties, _NEW]
+        entries[packet_id] = entry = [first, topic, payload, properties, _NEW]
         if self._under_way < self._window:
             self._send(packet_id, entry)
         else:
@@ -138,7 +140,13 @@ class Outbox:
             first = entry[_FIRST] = _within(limits, first)
         if entry[_STATE] == _SENT:
             first |= DUP  # MQTT-3.3.1-1
-        properties = encode_properties(entry[_PROPERTIES]) if self._version == V5 else b""
+        properties = entry[_PROPERTIES]
+        if self._version != V5:
+            properties = b""
+        elif properties:
+            properties = encode_properties(properties)
+        else:
+            properties = b"\0"
         sent_id = packet_id if first & 6 else 0
         packet = encode_publish(first, entry[_TOPIC], sent_id, properties, entry[_PAYLOAD])
         if 0 < limits.packet_bytes < len(packet):  # MQTT-3.2.2-15
