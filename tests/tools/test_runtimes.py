@@ -105,6 +105,17 @@ def test_looking_gets_nothing_and_says_how_to(monkeypatch):
     assert found.reason == "not here yet: tools/runtimes get micropython"
 
 
+def test_looking_tells_at_once_what_this_system_cannot_have(monkeypatch):
+    monkeypatch.setattr(runtimes.debian, "is_debian", lambda: False)
+    monkeypatch.setattr(runtimes.debian.shutil, "which", lambda name: name)
+    found = runtimes.look("micropython-oldest")
+    assert found.path is None
+    assert found.reason == (
+        "cannot be had: comes from Debian packages, and this system is not Debian"
+    )
+    assert runtimes.look("micropython").reason.startswith("not here yet")
+
+
 def test_the_environment_names_another_micropython(monkeypatch, tmp_path):
     monkeypatch.setenv("MICROPYTHON", str(write_interpreter(tmp_path / "mine")))
     found = runtimes.get("micropython")

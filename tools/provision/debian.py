@@ -88,10 +88,9 @@ class Archive:
 
     def _prepare(self):
         """Make the private state and bring its lists up to date, at most once an hour."""
-        if not shutil.which("apt-get"):
-            raise Unavailable("comes as a package for apt-get, and this system has none")
-        if self._suite and not is_debian():
-            raise Unavailable("comes from Debian packages, and this system is not Debian")
+        refused = obstacle(self._suite)
+        if refused:
+            raise Unavailable(refused)
         os.makedirs(self._home, exist_ok=True)
         self._write("status", "" if self._suite else _read(_INSTALLED))
         stamp = self._stamp
@@ -149,6 +148,15 @@ class Archive:
             if os.path.exists(self._stamp):
                 os.remove(self._stamp)
             raise
+
+
+def obstacle(suite=None):
+    """Why this system cannot have packages of a suite (or, without one, of its own), or None."""
+    if not shutil.which("apt-get"):
+        return "comes as a package for apt-get, and this system has none"
+    if suite and not is_debian():
+        return "comes from Debian packages, and this system is not Debian"
+    return None
 
 
 def choose_version(met, allowed, recorded):

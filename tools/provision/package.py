@@ -15,12 +15,12 @@ from provision.steps import step
 
 def unpack(source, target, final):
     """Unpack what `source` describes into `target`, to be used as `final`; returns what it is."""
-    emulator = _emulator(source.get("emulator"))
     suite, architecture = source["suite"], source.get("architecture")
     archive = debian.Archive(suite, architecture)
     version = archive.version(source["package"], source["allowed"], source["recorded"])
     pinned = "%s=%s" % (source["package"], version)
     where = "Debian %s%s" % (suite, " " + architecture if architecture else "")
+    emulator = _emulator(source.get("emulator"))
     with step("fetching %s from %s" % (pinned, where)):
         archive.unpack([pinned], target)
     shutil.rmtree(os.path.join(target, "usr/share"), ignore_errors=True)

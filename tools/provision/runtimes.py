@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from provision import Unavailable, build, cache, package, pypi
+from provision import Unavailable, build, cache, debian, package, pypi
 from provision.launcher import NAME
 from provision.steps import say
 
@@ -79,8 +79,17 @@ def look(name):
         return Runtime(name, None, None, None, None, str(error))
     if found:
         return found
-    reason = "not here yet: tools/runtimes get %s" % name
+    refused = [_obstacle(source) for source in _SOURCES[name]]
+    if all(refused):
+        reason = "cannot be had: %s" % "; ".join(refused)
+    else:
+        reason = "not here yet: tools/runtimes get %s" % name
     return Runtime(name, None, None, None, None, reason)
+
+
+def _obstacle(source):
+    """What can be told without trying against getting anything from `source`, or None."""
+    return debian.obstacle(source["suite"]) if "suite" in source else None
 
 
 def _check(name):
