@@ -27,6 +27,8 @@ LAYERS = (
             "agent.commands.registry",
             "agent.mqtt",
             "agent.mqtt.*",
+            "agent.schedule",
+            "agent.schedule.*",
         ),
     ),
     (

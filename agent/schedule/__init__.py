@@ -1,0 +1,1 @@
+"""Schedules: what is due, and when to wake next. See README.md."""
