@@ -146,8 +146,9 @@ def refuse(driver, answer, expect="echo"):
 
 def test_an_error_response_is_not_an_answer(driver):
     failed = {"code": "busy", "message": "later"}
-    said = refuse(driver, lambda payload: [make_response(payload, error=failed)], "result")
-    assert "the wrong answer" in said
+    for members in ({"error": failed}, {"error": failed, "result": {}}):
+        said = refuse(driver, lambda payload: [make_response(payload, **members)], "result")  # noqa: B023 - called in this turn
+        assert "the wrong answer" in said
 
 
 def test_a_doubled_reply_ends_the_run(driver):

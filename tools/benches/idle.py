@@ -62,7 +62,7 @@ def observe(found, seconds):
     for name, pid in found.items():
         after = processes.read_usage(pid)
         used = processes.Usage(*(b - a for a, b in zip(before[name], after, strict=True)))
-        yield Row(NAME, "idle", name, "seconds", seconds, "s")
+        yield Row(NAME, "idle", name, "idle_s", seconds, "s")
         yield Row(NAME, "idle", name, "cpu_ms", round(used.cpu_ns / 1e6, 3), "ms")
         yield Row(NAME, "idle", name, "context_switches", used.context_switches, "")
         yield Row(NAME, "idle", name, "wake_ups", used.wake_ups, "")
