@@ -15,7 +15,7 @@ _SO_LINGER = 13
 
 
 def listener():
-    """A listening socket and its (host, port); MicroPython cannot ask the kernel which it chose."""
+    """A listening socket and its (host, port), which MicroPython cannot ask the kernel for."""
     for _ in range(50):
         high, low = random_bytes(2)
         port = 20000 + (high << 8 | low) % 12000  # below the range for outgoing connections
