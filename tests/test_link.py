@@ -127,6 +127,26 @@ def lengths_heard(broker):
     return [len(body) for _, body in broker.hear()]
 
 
+class Broken(Tcp):
+    broken = False
+
+    def write(self, data):
+        if self.broken:
+            raise TransportError("lost", "the wire is cut in one direction")
+        return super().write(data)
+
+
+def test_a_write_that_fails_is_told_though_nothing_comes_to_read():
+    with Scene(transport=Broken) as stage:
+        stage.connect()
+        stage.link._transport.broken = True
+        stage.link.publish("a", b"1", 1)
+        stage.link.send(stage.now)
+        stage.link.wait(-1)  # would be for ever
+        event = stage.until_event(Disconnected)
+        assert event.code == "lost" and "one direction" in event.reason
+
+
 def test_a_port_without_a_broker_is_refused_and_tried_again_later():
     unused, address = listener()
     unused.close()
@@ -341,13 +361,16 @@ def test_a_broker_of_3_1_1_is_held_back_and_let_on_again():
             taken.extend(found)
             for message in found:
                 stage.link.acknowledge(message)
-            return len(taken) == 20
+            return len(taken) == 21
 
         stage.until(lambda: len(stage.events) == 17)  # Connected and receive_maximum of them
         stage.round()
         assert len(stage.events) == 17
+        stage.broker.say(publish("a", b"", 1, 21, 4))
+        stage.link.wait(0)
+        assert not stage.link._readable  # nobody looks at the socket meanwhile
         stage.until(take)
-        assert [message.packet_id for message in taken] == list(range(1, 21))
+        assert [message.packet_id for message in taken] == list(range(1, 22))
 
 
 def test_a_cut_after_any_byte_of_what_the_broker_says_loses_nothing():

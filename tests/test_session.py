@@ -144,6 +144,29 @@ def test_an_unwanted_filter_is_not_asked_for_again(feed):
         assert peer.hear() == []
 
 
+def test_a_filter_given_up_offline_is_given_up_in_the_kept_session(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.say(suback(1, 1))
+    peer.session.close()
+    peer.session.unsubscribe("a")
+    peer.reconnect(True)
+    assert [first for first, _ in peer.hear()] == [0xA2]
+    peer.reconnect(True)
+    assert peer.hear() == []
+
+
+def test_a_filter_wanted_again_is_asked_for_until_it_is_granted_again(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.say(suback(1, 1))
+    peer.session.unsubscribe("a")
+    peer.session.subscribe("a")
+    peer.hear()
+    peer.reconnect(True)
+    assert [first for first, _ in peer.hear()] == [0x82]
+
+
 def test_answers_that_nobody_asked_for_are_ignored(feed):
     peer = Peer(feed)
     peer.session.subscribe("a")

@@ -304,8 +304,11 @@ class Session:
         self.keep_alive.begin(self.keep_alive.heard, interval_s)
         self._events.append(Connected(present, self.version, answer.properties))
         self._inbox.begin(self.version, present)
-        for topic_filter in self._subscriptions.begin(present):
+        missing, unwanted = self._subscriptions.begin(present)
+        for topic_filter in missing:
             self._ask(self._subscriptions.subscribe, topic_filter)
+        for topic_filter in unwanted:
+            self._ask(self._subscriptions.unsubscribe, topic_filter)
         self._limits = self._read_limits(told)
         self._outbox.begin(self.version, present, self._limits)
 
@@ -379,7 +382,7 @@ class Session:
             self._ask(self._subscriptions.subscribe, topic_filter)
 
     def unsubscribe(self, topic_filter):
-        """Want a filter no longer; an Unsubscribed follows if there is a connection."""
+        """Want a filter no longer; an Unsubscribed follows, from a kept session later too."""
         self._subscriptions.wanted.pop(topic_filter, None)
         if self.state == OPEN:
             self._ask(self._subscriptions.unsubscribe, topic_filter)

@@ -27,11 +27,12 @@ class Subscriptions:
         self._granted = set()
 
     def begin(self, session_present):
-        """A connection is up; returns the filters to ask for."""
+        """A connection is up; the filters to subscribe to, and those to unsubscribe from."""
         self.pending = {}
         if not session_present:
             self._granted = set()
-        return [name for name in self.wanted if name not in self._granted]
+        missing = [name for name in self.wanted if name not in self._granted]
+        return missing, [name for name in self._granted if name not in self.wanted]
 
     def subscribe(self, version, packet_id, topic_filter):
         """The SUBSCRIBE for a filter that is wanted."""
