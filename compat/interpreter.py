@@ -115,6 +115,19 @@ def random_bytes(count):
     return os.urandom(count)
 
 
+# Measured on a 2 MB heap, a request at a time: collecting only when the heap is full spreads the
+# garbage over more memory than the processor caches, 282 us for a round trip; after every eighth
+# of the heap 200 us, after every sixteenth 234 us, after every 128th 771 us.
+_COLLECT_AFTER = 8
+
+
+def pace_collector():
+    """Collect garbage after each eighth of the heap, to be called once everything is loaded."""
+    gc.collect()
+    if hasattr(gc, "threshold"):
+        gc.threshold((gc.mem_alloc() + gc.mem_free()) // _COLLECT_AFTER)
+
+
 def memory():
     """Bytes of the Python heap in use and free, None where the interpreter does not tell."""
     if hasattr(gc, "mem_alloc"):

@@ -46,3 +46,15 @@ def test_the_interpreter_describes_itself():
     assert about["version"].count(".") == 2
     assert about["build"]
     assert len(about["machine"].split()) >= 2 and "[" not in about["machine"]
+
+
+def test_the_collector_is_paced_by_the_size_of_the_heap():
+    import gc
+
+    before = gc.threshold() if hasattr(gc, "threshold") else None
+    interpreter.pace_collector()
+    if before is None:
+        return
+    heap = gc.mem_alloc() + gc.mem_free()
+    assert heap // 16 < gc.threshold() <= heap // 8
+    gc.threshold(before)
