@@ -29,7 +29,10 @@ except ImportError:  # a small board: no bells there
 try:
     from _thread import allocate_lock, get_ident, start_new_thread
     from _thread import stack_size as set_stack_size
+
+    HAS_THREADS = True
 except ImportError:
+    HAS_THREADS = False
 
     def start_new_thread(function, args):
         """Refuse."""

@@ -134,7 +134,8 @@ class Thread:
             if self._starting:
                 raise RuntimeError("threads can only be started once")
             self._starting = True
-        _imports.install()
+        if _waiting.HAS_THREADS:
+            _imports.install()
         try:
             _begin(self._bootstrap)
         except Exception:
