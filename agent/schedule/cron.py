@@ -22,8 +22,9 @@ from agent.schedule.civil import (
 # 29 February falls on a given day of the week after 40 years at most (2100 is no leap year).
 YEARS = 41
 
-# A compiled expression is 27 bytes, since a device keeps a hundred of them: the bits of each
-# field, and a byte of flags. (name, lowest, highest, first byte)
+# A compiled expression is 30 bytes, since a device keeps a hundred of them: the bits of each
+# field, a byte of flags, and the first hour, minute and second of a day, which most searches end
+# in. (name, lowest, highest, first byte)
 _FIELDS = (
     ("second", 0, 59, 0),
     ("minute", 0, 59, 8),
@@ -33,7 +34,7 @@ _FIELDS = (
     ("day of week", 0, 7, 25),
 )
 _SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY = [field[3] for field in _FIELDS]
-_FLAGS, _SIZE = 26, 27
+_FLAGS, _FIRST, _SIZE = 26, 27, 30
 _NAMES_TIME = 1  # no field of the time of day begins with a star
 _EITHER_DAY = 2  # both day fields are restricted: either is enough
 _ANY_WEEKDAY = 0x7F
@@ -65,14 +66,14 @@ class Cron:
 
     def __init__(self, text, zone):
         self._table = compile_fields(text)
-        self._zone = zone
+        self.zone = zone
         if self.next_after(0) is None:
             raise ValueError('"%s" never comes: there is no such date' % text)
 
     def next_after(self, unix_s):
         """The first Unix second after `unix_s` that the expression names, or None for never."""
         names_time = self._table[_FLAGS] & _NAMES_TIME
-        segment = self._zone.segment(unix_s)
+        segment = self.zone.segment(unix_s)
         local = unix_s + segment.offset + 1
         if names_time and segment.start is not None:
             # The hour that a change doubled has passed once already, before the change.
@@ -83,7 +84,7 @@ class Cron:
                 return None
             if segment.end is None or local - segment.offset < segment.end:
                 return local - segment.offset
-            segment = self._zone.segment(segment.end)
+            segment = self.zone.segment(segment.end)
             if not names_time:
                 local = segment.start + segment.offset
             elif local < segment.start + segment.offset:
@@ -108,7 +109,7 @@ class Cron:
 
 
 def compile_fields(text):
-    """The 27 bytes of an expression. Raises ValueError."""
+    """The 30 bytes of an expression. Raises ValueError."""
     words = ALIASES.get(text.strip().lower(), text).split()
     if text.strip().startswith("@") and len(words) == 1:
         raise ValueError("%s: expected one of %s" % (text, ", ".join(sorted(ALIASES))))
@@ -127,6 +128,8 @@ def compile_fields(text):
         table[_FLAGS] |= _NAMES_TIME
     if not starred[3] and not starred[5]:
         table[_FLAGS] |= _EITHER_DAY
+    for index, field in enumerate((_HOUR, _MINUTE, _SECOND)):
+        table[_FIRST + index] = _next_bit(table, field, 0, 59)
     return bytes(table)
 
 
@@ -186,7 +189,7 @@ def next_local(table, local_s):
         if found != day:
             is_first = False
         if found > 0:
-            seconds = _next_time(table, rest) if is_first else _next_time(table, 0)
+            seconds = _next_time(table, rest) if is_first else _first_time(table)
             if seconds >= 0:
                 return days_from_civil(year, month, found) * DAY_S + seconds
             is_first = False  # today, but too late: tomorrow
@@ -215,6 +218,10 @@ def _next_day(table, year, month, day):
     return -1
 
 
+def _first_time(table):
+    return table[_FIRST] * 3600 + table[_FIRST + 1] * 60 + table[_FIRST + 2]
+
+
 def _next_time(table, rest):
     """The first second of the day from `rest` on that the fields name, -1 for none."""
     hour, minute, second = rest // 3600, rest // 60 % 60, rest % 60
@@ -226,7 +233,7 @@ def _next_time(table, rest):
         found = _next_bit(table, _HOUR, hour + 1, 23)
     if found < 0:
         return -1
-    return found * 3600 + _next_in_hour(table, 0, 0)
+    return found * 3600 + table[_FIRST + 1] * 60 + table[_FIRST + 2]
 
 
 def _next_in_hour(table, minute, second):
@@ -238,7 +245,7 @@ def _next_in_hour(table, minute, second):
         found = _next_bit(table, _MINUTE, minute + 1, 59)
     if found < 0:
         return -1
-    return found * 60 + _next_bit(table, _SECOND, 0, 59)
+    return found * 60 + table[_FIRST + 2]
 
 
 def _next_bit(table, base, value, most):
