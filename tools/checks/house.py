@@ -36,6 +36,7 @@ LAYERS = (
         (
             "agent.store",
             "agent.records",
+            "agent.schedule.book",
             "agent.log",
             "agent.boot",
             "agent.mqtt.tcp",
@@ -46,14 +47,19 @@ LAYERS = (
     ("command families", ("agent.commands.*",)),
     (
         "executor and service",
-        ("agent.commands.executor", "agent.commands.service", "agent.bridge"),
+        (
+            "agent.commands.executor",
+            "agent.commands.service",
+            "agent.bridge",
+            "agent.schedule.runner",
+        ),
     ),
     ("app", ("agent.config", "agent.app")),
     ("entry points", ("agent.__main__",)),
 )
 
 # What a pure module may import beside the house's own.
-PURE_LIBRARY = {"binascii", "collections", "hashlib", "json", "struct", "micropython"}
+PURE_LIBRARY = {"binascii", "collections", "hashlib", "heapq", "json", "struct", "micropython"}
 
 
 def files(*endings):
