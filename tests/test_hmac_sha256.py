@@ -1,4 +1,4 @@
-"""agent/hmac_sha256.py: RFC 4231's vectors, CPython's own hmac, and what a comparison gives away."""
+"""agent/hmac_sha256.py: RFC 4231's vectors, CPython's hmac, and what a comparison tells."""
 
 from binascii import hexlify, unhexlify
 
@@ -62,7 +62,7 @@ def test_it_equals_cpythons_own():
         import hmac
     except ImportError:
         skip("this interpreter has no hmac to compare with")
-    for size in list(range(0, 140)) + [1000]:
+    for size in list(range(140)) + [1000]:
         secret, data = random_bytes(size), random_bytes(2 * size)
         assert mac(prepare(secret), (data,)) == hmac.new(secret, data, "sha256").digest()
 
