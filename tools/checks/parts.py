@@ -93,6 +93,32 @@ def _coverage_figures(data):
     return ["coverage on CPython: " + ", ".join(figures)]
 
 
+# Items that pass through the queues: by thread safety and size. Without the GIL only an ordinary
+# load is fair, since the collector itself loses objects there under threads.
+STRESS = {
+    "gil": {"usual": ["--items", "50000"], "full": ["--items", "1000000"]},
+    "unsafe": {
+        "usual": ["--items", "2000", "--pause-ms", "1"],
+        "full": ["--items", "50000", "--pause-ms", "1"],
+    },
+}
+
+
+def threads(size):
+    """Many threads, every item of every queue accounted for, on each runtime."""
+    total = Result()
+    for name in runtimes.NAMES:
+        try:
+            runtime = runtimes.get(name)
+        except Unavailable as reason:
+            total.unavailable.append("%s: %s" % (name, reason))
+            continue
+        options = STRESS[runtime.threads]["full" if size == "full" else "usual"]
+        command = [runtime.path, "tests/stress/queue_items.py", *options, "--seed", "1"]
+        total.add(run_once("threads-" + name, command, 1800))
+    return total
+
+
 def pytest_of(name, folder, timeout_s):
     """The part that runs one folder of host tests."""
 
@@ -118,6 +144,7 @@ PARTS = (
         for name in runtimes.NAMES
         if name != "cpython"
     ],
+    Part("threads", "every item through the queues, by many threads", threads, False, True),
     Part(
         "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
     ),
