@@ -15,12 +15,14 @@ from agent.bridge import Bridge
 from agent.clock import Clock
 from agent.commands import rpc, system
 from agent.commands.executor import Executor
+from agent.commands.once import Once
 from agent.commands.registry import Registry
 from agent.commands.service import Service
 from agent.errors import LimpetError
 from agent.log import Log
 from agent.mqtt import link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
+from agent.records import Records
 from agent.store import Store, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
@@ -53,7 +55,10 @@ class Agent:
         self._bridge = Bridge(self._link, _call_topics(config), room)
         self._executor = self._make_executor()
         self._registry = Registry()
+        self._once = self._make_once()
         self._service = self._make_service()
+        for address, words in self._once.recover(self._boot.number):
+            self._service.tell(address, words)
         self._status = None  # the clock quality last published
         self._status_due = 0
         self._handlers = {
@@ -106,6 +111,12 @@ class Agent:
         room = self._config["mqtt"]["receive_maximum"]
         return Executor(workers, room, self._clock, self._link.wake)
 
+    def _make_once(self):
+        bounds = self._config["journal"]
+        queue_ms = self._config["mqtt"]["session_expiry_s"] * 1000
+        records = Records(self._config["data"], "journal")
+        return Once(records, self._clock, bounds["entries"], bounds["kib"] * 1024, queue_ms)
+
     def _make_service(self):
         self._registry.add(rpc.commands(self._registry))
         self._registry.add(system.commands(self._inform))
@@ -117,8 +128,9 @@ class Agent:
             self._config["root"] + "/reply/",
             self._config["mqtt"]["maximum_reply_bytes"],
             self._bridge.answer,
+            self._once,
         )
-        self._bridge.connect(service.accept, service.decline)
+        self._bridge.connect(service.accept, service.decline, service.commit)
         return service
 
     def run(self):
@@ -235,6 +247,7 @@ class Agent:
                 "running": [{"method": name, "for_ms": now - since} for name, since in running],
                 "refused": self._executor.refused,
             },
+            "journal": self._once.figures(),
             "responses": {
                 "results": self._service.answered,
                 "errors": self._service.failed,

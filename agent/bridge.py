@@ -5,6 +5,7 @@ is taken: it stays unacknowledged, so the broker keeps it, and by MQTT 5's Recei
 more than that. Reading must go on all the same, since the acknowledgements that make room come on
 the same stream. So what comes above Receive Maximum (MQTT 3.1.1 knows none, and mosquitto 2.0.11
 was seen to send nine times as many) is answered `busy` at QoS 0, which needs no room.
+A call is acknowledged once its owner has committed to it: once a turn, for all that came in it.
 Owner: the main thread.
 """
 
@@ -21,14 +22,19 @@ class Bridge:
         self._link = link
         self._topics = topics
         self._room = room
-        self._accept = self._decline = None
+        self._accept = self._decline = self._commit = None
         self._held = []  # messages not taken yet, at most `room`
+        self._taken = []  # messages whose owner has not taken responsibility yet
         self._unsent = []  # responses that found no room: at most what was taken before the first
 
-    def connect(self, accept, decline):
-        """Give each call to one of the two, as an Incoming, and want calls from the broker."""
+    def connect(self, accept, decline, commit):
+        """Give each call to one of the first two, as an Incoming; want calls from the broker.
+
+        After `commit()` the calls accepted before are their owner's, and are acknowledged.
+        """
         self._accept = accept
         self._decline = decline
+        self._commit = commit
         for topic in self._topics:
             self._link.subscribe(topic, 1)
 
@@ -53,7 +59,7 @@ class Bridge:
                     told.get(fields.MESSAGE_EXPIRY),
                 )
             )
-        self._link.acknowledge(message)
+        self._taken.append(message)
 
     def answer(self, topic, payload, correlation, keep):
         """Send a response: to be kept, now or when there is room, in order; else at QoS 0."""
@@ -67,11 +73,15 @@ class Bridge:
         return self._link.publish(topic, payload, qos, False, properties) is not None
 
     def step(self):
-        """Send what found no room before, then take the calls that waited for it."""
+        """Send what found no room before, take the calls that waited for it, acknowledge."""
         while self._unsent and self._publish(*self._unsent[0]):
             self._unsent.pop(0)
         while self._held and not self._unsent:
             self._give(self._held.pop(0), self._accept)
+        self._commit()
+        for message in self._taken:
+            self._link.acknowledge(message)
+        self._taken = []
 
     def disconnected(self):
         """The connection is gone: the broker will send again what was not acknowledged."""

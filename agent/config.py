@@ -64,6 +64,17 @@ _CLOCK = (
     ),
 )
 
+_JOURNAL = (
+    schema.integer(
+        "entries",
+        200,
+        low=16,
+        high=1000000,
+        about="commands remembered so that none takes effect twice; beyond it: busy",
+    ),
+    schema.integer("kib", 64, low=32, high=1048576, unit="KiB", about="its size on the medium"),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -77,6 +88,7 @@ FIELDS = (
         about="threads that run commands; auto: 1 where threads are safe, else 0",
     ),
     schema.text("data", "data", low=1, high=255, about="folder for what survives a restart"),
+    schema.structure("journal", _JOURNAL, {}),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),

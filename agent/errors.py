@@ -69,6 +69,24 @@ class IdRequired(LimpetError):
     code = "id-required"
 
 
+class IdReused(LimpetError):
+    """The id was used before, for a request with another content."""
+
+    code = "id-reused"
+
+
+class Interrupted(LimpetError):
+    """The device restarted while the command ran: it may have taken effect, in part or in full."""
+
+    code = "interrupted"
+
+
+class ResultNotKept(LimpetError):
+    """The command ran to its end, which was answered then; the answer was not kept."""
+
+    code = "result-not-kept"
+
+
 class ReplyRefused(LimpetError):
     """The reply topic lies outside `<root>/reply/`; nobody is answered."""
 

@@ -15,6 +15,7 @@ class FakeLink:
         self.sent = []
         self.acknowledged = []
         self.wanted = []
+        self.commits = []  # how many messages were acknowledged before each commit
 
     def subscribe(self, topic, qos):
         self.wanted.append((topic, qos))
@@ -36,6 +37,7 @@ def make(room):
     bridge.connect(
         lambda incoming: bridge.answer("r", incoming.payload, incoming.correlation, True),
         lambda incoming: bridge.answer("busy", incoming.payload, incoming.correlation, False),
+        lambda: link.commits.append(len(link.acknowledged)),
     )
     return link, bridge
 
@@ -52,12 +54,17 @@ def test_calls_are_wanted_and_answered():
     link, bridge = make(9)
     assert link.wanted == [(CALL, 1)]
     bridge.receive(message(1, properties={9: b"c"}))
-    assert link.sent == [("r", b"1", {9: b"c"})] and link.acknowledged == [1]
+    assert link.sent == [("r", b"1", {9: b"c"})] and link.acknowledged == []
+    bridge.step()
+    assert link.acknowledged == [1]
+    bridge.step()
+    assert link.acknowledged == [1]
 
 
 def test_a_message_on_another_topic_is_acknowledged_and_no_call():
     link, bridge = make(9)
     bridge.receive(message(1, topic="limpet/other/call"))
+    bridge.step()
     assert link.sent == [] and link.acknowledged == [1]
 
 
@@ -65,6 +72,7 @@ def test_without_room_calls_wait_unacknowledged_and_in_order():
     link, bridge = make(2)
     for number in range(1, 8):
         bridge.receive(message(number))
+    bridge.step()
     # The third was taken before its response found no room; the rest is still the broker's.
     assert payloads(link) == [1, 2] and link.acknowledged == [1, 2, 3]
     bridge.step()
@@ -75,6 +83,15 @@ def test_without_room_calls_wait_unacknowledged_and_in_order():
     link.room = 99
     bridge.step()
     assert payloads(link) == [1, 2, 3, 4, 5, 6, 7] and link.acknowledged == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_calls_of_one_turn_are_committed_to_together_and_acknowledged_after_it():
+    link, bridge = make(9)
+    for number in (1, 2, 3):
+        bridge.receive(message(number))
+    assert link.acknowledged == [] and link.commits == []
+    bridge.step()
+    assert link.commits == [0] and link.acknowledged == [1, 2, 3]
 
 
 def test_responses_keep_their_order_when_there_is_room_again():
@@ -91,6 +108,7 @@ def test_what_comes_above_receive_maximum_is_answered_busy_at_once():
     link, bridge = make(0)
     for number in range(1, 9):  # one is taken, five wait, two are too many
         bridge.receive(message(number))
+    bridge.step()
     assert [(topic, payload) for topic, payload, _ in link.sent] == [
         ("busy", b"7"),
         ("busy", b"8"),

@@ -4,14 +4,17 @@ import json
 import threading
 
 import interpreter
+from faulty.disk import Disk
 
 from agent import schema
 from agent.clock import Clock
 from agent.commands import rpc, system
 from agent.commands.executor import Executor
+from agent.commands.once import Once
 from agent.commands.registry import Command, Registry
 from agent.commands.service import Incoming, Service
 from agent.errors import Unavailable
+from agent.records import Records
 
 # The same requests with and without workers, wherever threads are safe.
 IMPLEMENTATIONS = [("workers=0", 0)]
@@ -36,8 +39,10 @@ class Bench:
         registry.add(self.own_commands())
         identity = ("pump", "n0")
         self.responses = []
+        once = Once(Records("data", "journal", Disk()), self.clock, 20, 65536, 0)
+        once.recover(1)
         self.service = Service(
-            registry, self.executor, self.clock, identity, PREFIX, LIMIT, self.take
+            registry, self.executor, self.clock, identity, PREFIX, LIMIT, self.take, once
         )
         self.workers = workers
         self.gate = threading.Lock()
@@ -72,6 +77,8 @@ class Bench:
     def send(self, document, retained=False, topic=None, correlation=None, expiry_s=None):
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.service.accept(Incoming(payload, retained, topic, correlation, expiry_s))
+        if self.workers:
+            self.service.commit()  # it starts what was accepted
 
     def call(self, method, params=None, **members):
         document = {"id": "0123456789ab", "reply": PREFIX + "me", "method": method}
@@ -85,8 +92,13 @@ class Bench:
         while len(self.responses) < count:
             if self.workers:
                 self.woken.acquire()
-            self.service.step()
+            self.step()
         return self.responses
+
+    def step(self):
+        """What the loop does in one turn."""
+        self.service.commit()
+        return self.service.step()
 
     def only(self):
         """The one response."""
@@ -237,10 +249,10 @@ def test_without_workers_one_task_runs_for_each_step(workers):
     bench = Bench(0)
     for _ in range(3):
         bench.call("t.add", {"a": 1, "b": 1})
-    assert bench.service.step() and len(bench.responses) == 1
-    assert bench.service.step() and len(bench.responses) == 2
-    assert not bench.service.step() and len(bench.responses) == 3
-    assert not bench.service.step() and len(bench.responses) == 3
+    assert bench.step() and len(bench.responses) == 1
+    assert bench.step() and len(bench.responses) == 2
+    assert not bench.step() and len(bench.responses) == 3
+    assert not bench.step() and len(bench.responses) == 3
 
 
 def test_running_commands_are_named(workers):

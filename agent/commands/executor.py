@@ -17,8 +17,9 @@ from interpreter import format_exception
 
 from agent.errors import Busy, CommandFailed, Expired, LimpetError
 
-# A command to run for a request, its parameters checked.
-Task = namedtuple("Task", ("request", "command", "params"))
+# A command to run for a request, its parameters checked; `ticket` is what the journal knows it by,
+# None for one that may run again.
+Task = namedtuple("Task", ("request", "command", "params", "ticket"))
 
 # What came of it: exactly one of result and error counts; error is None or a LimpetError.
 Outcome = namedtuple("Outcome", ("task", "result", "error"))
@@ -54,25 +55,34 @@ class Executor:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task):
-        """Accept a task, or raise Busy; then nothing was started."""
-        try:
-            self._inbox.put_nowait(task)
-        except queue.Full:
+    def check_room(self, besides):
+        """Raise Busy unless there is room for a task and for `besides` more.
+
+        Only the main thread puts tasks in, so what this finds stays true until it does.
+        """
+        if self._inbox.qsize() + besides >= self._inbox.maxsize:
             self.refused += 1
             raise Busy("%d commands wait already; ask again later" % self._inbox.maxsize)
 
+    def submit(self, task):
+        """Accept a task that there is room for."""
+        self._inbox.put_nowait(task)
+
     def finished(self):
-        """The next Outcome, or None. Without workers, the next task runs now."""
+        """The next Outcome that a worker brought, or None."""
         try:
-            if self._threads:
-                return self._outcomes.get_nowait()
-            return self.run(self._inbox.get_nowait())
+            return self._outcomes.get_nowait()
         except queue.Empty:
             return None
 
+    def run_next(self):
+        """Without workers: run the next task here and now; its Outcome, or None."""
+        if not self.has_work():
+            return None
+        return self.run(self._inbox.get_nowait())
+
     def has_work(self):
-        """True if `finished` would run something that waits for its turn on this thread."""
+        """True if `run_next` would run something that waits for its turn on this thread."""
         return not self._threads and not self._inbox.empty()
 
     def run(self, task):

@@ -25,8 +25,9 @@ from agent.errors import (
 Address = namedtuple("Address", ("id", "topic", "correlation"))
 NOWHERE = Address(None, None, None)
 
-# A request that may run: `expires` is an int of the device's monotonic clock, in ms.
-Request = namedtuple("Request", ("address", "method", "params", "expires"))
+# A request that may run: `expires` is an int of the device's monotonic clock, in ms; `dead_at` is
+# when its deadline or the broker will have refused every copy, None where neither counts its age.
+Request = namedtuple("Request", ("address", "method", "params", "expires", "dead_at"))
 
 # What the device knows of time when a request arrives: monotonic ms, the boot's nonce, and the
 # wall clock as (ms since 1970, quality).
@@ -109,15 +110,20 @@ def parse_request(document, address, moment, message_expiry_s=None):
         params = {}
     elif type(params) is not dict:
         raise BadRequest("params: expected an object; parameters go by name")
-    if message_expiry_s is not None and message_expiry_s < ttl_s:
-        ttl_s = message_expiry_s
-    expires = moment.now + int(ttl_s * 1000)
+    now = moment.now
+    dead_at = None
+    expires = now + int(ttl_s * 1000)
+    if message_expiry_s is not None:
+        dead_at = now + message_expiry_s * 1000
+        expires = min(expires, dead_at)
     deadline = document.get("deadline")
     if deadline is not None:
-        expires = min(expires, _deadline(deadline, moment))
-    if expires <= moment.now:
+        deadline = _deadline(deadline, moment)
+        dead_at = deadline if dead_at is None else min(dead_at, deadline)
+        expires = min(expires, deadline)
+    if expires <= now:
         raise Expired("the request's time had passed when it arrived")
-    return Request(address, method, params, expires)
+    return Request(address, method, params, expires, dead_at)
 
 
 def _is_usable(document, name, least, most):

@@ -65,7 +65,7 @@ class Registry:
         total = hashlib.sha256()
         for name in self.names():
             words = describe(self._commands[name])
-            total.update(_canonical(words).encode())
+            total.update(canonical(words).encode())
         return hexlify(total.digest()[:8]).decode()
 
 
@@ -86,12 +86,14 @@ def describe(command):
     return words
 
 
-def _canonical(value):
-    # A dict has no order on MicroPython, so that json.dumps alone would give another text each
-    # run.
+def canonical(value):
+    """JSON text that is the same for the same value, whatever order its members came in.
+
+    A dict has no order on MicroPython, so that json.dumps alone would give another text each run.
+    """
     if isinstance(value, dict):
-        pairs = ["%s:%s" % (json.dumps(name), _canonical(value[name])) for name in sorted(value)]
+        pairs = ["%s:%s" % (json.dumps(name), canonical(value[name])) for name in sorted(value)]
         return "{%s}" % ",".join(pairs)
     if isinstance(value, (list, tuple)):
-        return "[%s]" % ",".join([_canonical(item) for item in value])
+        return "[%s]" % ",".join([canonical(item) for item in value])
     return json.dumps(value)

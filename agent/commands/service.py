@@ -1,8 +1,11 @@
 """From a request's bytes to the bytes of its response.
 
 The one rule: every request gets exactly one response at its address, if it has one, whatever is
-wrong with it, and nothing else suffers. Knows no MQTT: what arrives is an Incoming, what leaves
-goes through `answer`. Owner: the main thread.
+wrong with it, and nothing else suffers. `accept` judges requests and notes what is to run;
+`commit` puts all of it, with what has ended, into the journal at once, and only then starts and
+answers. So whoever acknowledges a request does it after the next `commit`.
+Knows no MQTT: what arrives is an Incoming, what leaves goes through `answer`. Owner: the main
+thread.
 """
 
 from collections import namedtuple
@@ -16,6 +19,7 @@ from agent.commands.message import (
     parse_request,
     read_address,
 )
+from agent.commands.once import RUNNING, error_words, make_ticket
 from agent.errors import Busy, IdRequired, LimpetError, Retained
 from agent.strict_json import parse_object
 
@@ -28,15 +32,19 @@ Incoming = namedtuple(
 )
 
 
+ANONYMOUS = ""  # the key name of a caller without a key
+MOST_WAITING = 4  # addresses that the one answer of a running command goes to
+
+
 class Service:
     """Answers requests with the commands of a registry.
 
     `identity` is (device id, boot nonce); `prefix` begins every reply topic; `limit` is the
     largest response in bytes; `answer(topic, payload, correlation, keep)` sends one, `keep` False
-    if it is better lost than waited for.
+    if it is better lost than waited for; `once` is the journal, a once.Once.
     """
 
-    def __init__(self, registry, executor, clock, identity, prefix, limit, answer):
+    def __init__(self, registry, executor, clock, identity, prefix, limit, answer, once):
         self._registry = registry
         self._executor = executor
         self._clock = clock
@@ -44,20 +52,24 @@ class Service:
         self._prefix = prefix
         self._limit = limit
         self._answer = answer
+        self._once = once
+        self._batch = []  # tasks accepted since the last commit, in order of arrival
+        self._ended = []  # (ticket, words) of answers that the journal has not got yet
+        self._addresses = {}  # key of a `once` request under way: where its answer goes
         self.answered = 0
         self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
 
     def accept(self, incoming):
-        """Take responsibility for a request: run it, queue it, or answer its error."""
+        """Judge a request: note it for the next commit, or answer what can be answered at once."""
         address = NOWHERE
         try:
             if incoming.response_topic is not None:
                 address = self._address({}, incoming)  # so that even no JSON gets its answer
             document = parse_object(incoming.payload)
             address = self._address(document, incoming)
-            self._dispatch(self._request(document, address, incoming))
+            self._take(document, address, incoming)
         except LimpetError as error:
             self._answer_error(address, error)
 
@@ -83,42 +95,137 @@ class Service:
     def _address(self, document, incoming):
         return read_address(document, incoming.response_topic, incoming.correlation, self._prefix)
 
-    def _dispatch(self, request):
-        command = self._registry.find(request.method)
-        if command.repeat != "repeat" and request.address.id is None:
-            raise IdRequired("%s may take effect only once: give the request an id" % command.name)
-        task = Task(request, command, self._registry.checked_params(command, request.params))
-        if command.inline:
+    def _take(self, document, address, incoming):
+        try:
+            task = self._task(document, address, incoming)
+        except LimpetError:
+            # A known id gets its answer, whatever speaks against running the request now.
+            ticket = _ticket_of(document, address)
+            if ticket is None or not self._answer_known(ticket, address):
+                raise
+            return
+        if task.ticket is not None and self._answer_known(task.ticket, address):
+            return
+        is_inline = task.command.inline
+        if not is_inline:
+            self._executor.check_room(len(self._batch))
+        if task.ticket is not None:
+            self._once.promise(task.ticket, task.request, task.command.repeat == "resume")
+            self._addresses[task.ticket.key] = [address]
+        elif is_inline:
             self._respond(self._executor.run(task))
-        else:
-            self._executor.submit(task)
+            return
+        self._batch.append(task)
 
-    def step(self):
-        """Answer what has finished; returns True while something waits for this thread."""
+    def _task(self, document, address, incoming):
+        request = self._request(document, address, incoming)
+        command = self._registry.find(request.method)
+        ticket = None
+        if command.repeat != "repeat":
+            ticket = _ticket_of(document, address)
+            if ticket is None:
+                text = "%s may take effect only once: give the request an id"
+                raise IdRequired(text % command.name)
+        return Task(
+            request, command, self._registry.checked_params(command, request.params), ticket
+        )
+
+    def _answer_known(self, ticket, address):
+        """Answer a request that came before; False if it did not."""
+        words = self._once.look_up(ticket)
+        if words is None:
+            return False
+        if words is not RUNNING:
+            self.tell(address, words)
+            return True
+        addresses = self._addresses[ticket.key]
+        if address not in addresses:
+            if len(addresses) >= MOST_WAITING:
+                raise Busy("it is running, and %d callers wait for its answer" % MOST_WAITING)
+            addresses.append(address)
+        return True
+
+    def commit(self):
+        """Journal, then start and answer what came or ended since the last commit."""
         outcome = self._executor.finished()
         while outcome is not None:
-            self._respond(outcome)
-            if self._executor.has_work():
-                return True  # the link gets its turn between any two tasks
+            self._end(outcome)
             outcome = self._executor.finished()
-        return False
+        if self._batch or self._ended:
+            self._start_and_answer()
+
+    def step(self):
+        """Without workers, run one task. Returns True while something waits for this thread."""
+        outcome = self._executor.run_next()  # one only: the link gets its turn between any two
+        if outcome is not None:
+            self._end(outcome)
+        return self._executor.has_work() or len(self._ended) > 0
+
+    def _start_and_answer(self):
+        batch, self._batch = self._batch, []
+        ended, self._ended = self._ended, []
+        failure = self._once.write()
+        for ticket, words in ended:
+            for address in self._addresses.pop(ticket.key):
+                self.tell(address, words)
+        for task in batch:
+            if task.ticket is not None and failure is not None:
+                for address in self._addresses.pop(task.ticket.key):
+                    self._answer_error(address, failure)
+            elif task.command.inline:
+                self._end(self._executor.run(task))
+            else:
+                self._executor.submit(task)
+
+    def _end(self, outcome):
+        ticket = outcome.task.ticket
+        if ticket is None:
+            self._respond(outcome)
+            return
+        words = self._words(outcome)
+        self._once.end(ticket, words)
+        self._ended.append((ticket, words))
+
+    def _words(self, outcome):
+        """What is answered, as the journal keeps it."""
+        error = outcome.error
+        if error is None:
+            try:
+                self._encode(outcome.task.request.address, outcome.result)
+            except LimpetError as refusal:
+                error = refusal
+        return {"result": outcome.result} if error is None else error_words(error)
+
+    def tell(self, address, words):
+        """Answer with the words of the journal: a dict of `result` or `error`."""
+        if "error" in words:
+            told = words["error"]
+            error = LimpetError(told["message"], told.get("data"))
+            error.code = told["code"]
+            self._answer_error(address, error)
+        else:
+            self._answer_result(address, words["result"])
 
     def _respond(self, outcome):
         address = outcome.task.request.address
         if outcome.error is not None:
             self._answer_error(address, outcome.error)
-            return
+        else:
+            self._answer_result(address, outcome.result)
+
+    def _answer_result(self, address, result):
         if address.topic is None:
             return
         try:
-            payload = encode_result(
-                address, self._device, self._clock.now(), outcome.result, self._limit
-            )
+            payload = self._encode(address, result)
         except LimpetError as error:
             self._answer_error(address, error)
             return
         self.answered += 1
         self._answer(address.topic, payload, address.correlation, True)
+
+    def _encode(self, address, result):
+        return encode_result(address, self._device, self._clock.now(), result, self._limit)
 
     def _answer_error(self, address, error, keep=True):
         if address.topic is None:
@@ -132,3 +239,11 @@ class Service:
             return
         self.failed += 1
         self._answer(address.topic, payload, address.correlation, keep)
+
+
+def _ticket_of(document, address):
+    """What the journal knows such a request by; None for one that it cannot know."""
+    method, params = document.get("method"), document.get("params")
+    if address.id is None or not isinstance(method, str):
+        return None
+    return make_ticket(ANONYMOUS, address.id, method, params or {})

@@ -23,6 +23,7 @@ LAYERS = (
             "agent.schema",
             "agent.strict_json",
             "agent.commands",
+            "agent.commands.journal",
             "agent.commands.message",
             "agent.commands.registry",
             "agent.mqtt",
@@ -49,6 +50,7 @@ LAYERS = (
         "executor and service",
         (
             "agent.commands.executor",
+            "agent.commands.once",
             "agent.commands.service",
             "agent.bridge",
             "agent.schedule.runner",
