@@ -20,6 +20,7 @@ class Book:
     def __init__(self, store):
         self._store = store
         self._pages = [[] for _ in range(PAGES)]  # the names in each page
+        self._sizes = [0] * PAGES  # bytes, so that no page is read in vain
         self._numbers = 0
         self.problems = []  # pages that cannot be read, in words; they are not written either
 
@@ -48,8 +49,9 @@ class Book:
             return ()
 
     def _read_all(self, index):
-        value = self._store.read(_value_name(index))
-        return json.loads(value) if value else []
+        value = self._store.read(_value_name(index)) or b"[]"
+        self._sizes[index] = len(value)
+        return json.loads(value)
 
     def _read(self, index):
         """The records of a page that count: an older one of a name in another page does not."""
@@ -79,7 +81,11 @@ class Book:
         order = [] if old is None else [old]
         order += [index for index in range(PAGES) if index != old]
         for index in order:
-            if self._pages[index] is not None and self._try(index, record):
+            if self._pages[index] is None:
+                continue
+            if index != old and self._sizes[index] + size > PAGE_BYTES:
+                continue
+            if self._try(index, record):
                 if old not in (None, index):
                     self._pages[old].remove(name)  # the newer number wins at the next start
                 return
@@ -92,7 +98,7 @@ class Book:
         value = json.dumps(records).encode()
         if len(value) > PAGE_BYTES:
             return False
-        self._store.write(_value_name(index), value)
+        self._keep(index, value)
         if name not in self._pages[index]:
             self._pages[index].append(name)
         return True
@@ -113,7 +119,11 @@ class Book:
         records = self._read_all(index)
         kept = [record for record in records if record["name"] != name]
         if len(kept) < len(records):
-            self._store.write(_value_name(index), json.dumps(kept).encode())
+            self._keep(index, json.dumps(kept).encode())
+
+    def _keep(self, index, value):
+        self._store.write(_value_name(index), value)
+        self._sizes[index] = len(value)
 
     def _find(self, name):
         for index, names in enumerate(self._pages):
