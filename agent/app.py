@@ -7,7 +7,7 @@ then.
 
 import json
 
-from interpreter import THREADS, describe, memory, random_bytes
+from interpreter import THREADS, describe, memory, pace_collector, random_bytes
 from wakeup import Channel
 
 from agent import VERSION, boot
@@ -137,6 +137,7 @@ class Agent:
         """Serve until the process ends."""
         self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
         self._executor.start()
+        pace_collector()
         while True:
             self.step()
 
@@ -153,8 +154,10 @@ class Agent:
             self._check_status(now)
         self._link.send(now)
         if not has_more:
-            due = self._status_due if self._link.due is None else self._link.due
-            self._link.wait(max(0, min(due, self._status_due) - self._clock.now()))
+            due = self._link.due
+            if due is None or due > self._status_due:
+                due = self._status_due
+            self._link.wait(max(0, due - self._clock.now()))
 
     def close(self):
         """Say goodbye: publish that the device goes offline, and disconnect."""

@@ -79,9 +79,10 @@ class Bridge:
         while self._held and not self._unsent:
             self._give(self._held.pop(0), self._accept)
         self._commit()
-        for message in self._taken:
-            self._link.acknowledge(message)
-        self._taken = []
+        if self._taken:
+            for message in self._taken:
+                self._link.acknowledge(message)
+            self._taken = []
 
     def disconnected(self):
         """The connection is gone: the broker will send again what was not acknowledged."""

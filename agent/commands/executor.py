@@ -42,6 +42,7 @@ class Executor:
         self._inbox = queue.Queue(room)
         self._outcomes = queue.Queue(room + workers)
         self.running = [None] * workers
+        self._under_way = 0  # tasks submitted whose outcome the main thread has not got yet
         self.refused = 0
         self._threads = [
             threading.Thread(
@@ -67,23 +68,29 @@ class Executor:
     def submit(self, task):
         """Accept a task that there is room for."""
         self._inbox.put_nowait(task)
+        self._under_way += 1
 
     def finished(self):
         """The next Outcome that a worker brought, or None."""
+        if not self._under_way or not self._threads:
+            return None  # asked at every turn of the loop: no lock, no exception
         try:
-            return self._outcomes.get_nowait()
+            outcome = self._outcomes.get_nowait()
         except queue.Empty:
             return None
+        self._under_way -= 1
+        return outcome
 
     def run_next(self):
         """Without workers: run the next task here and now; its Outcome, or None."""
         if not self.has_work():
             return None
+        self._under_way -= 1
         return self.run(self._inbox.get_nowait())
 
     def has_work(self):
         """True if `run_next` would run something that waits for its turn on this thread."""
-        return not self._threads and not self._inbox.empty()
+        return self._under_way > 0 and not self._threads
 
     def run(self, task):
         """Run a task here and now; returns its Outcome, and raises nothing."""
