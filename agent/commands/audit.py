@@ -1,0 +1,70 @@
+"""What the audit is told: each command that changes something, and refusals, counted.
+
+The one rule: no caller can make it grow or speak more often than it should. Refusals are counted
+by reason and told together at most once a minute, so that a flood costs one event; of commands the
+MOST newest wait to be told, and what fell out is counted.
+
+Pure: no clock; time is an int of monotonic ms. Owner: the main thread.
+"""
+
+PERIOD_MS = 60_000  # between two events about refusals
+MOST = 32  # events about commands that wait for the link
+MOST_REASONS = 24  # told apart; a peer chooses none of the words, but keys have names
+
+
+class Audit:
+    """Collects; `take` gives the events that are due, as JSON-able dicts."""
+
+    def __init__(self):
+        self._commands = []
+        self._refused = {}
+        self._since = 0  # when the first refusal not told yet was counted
+        self._quiet_until = 0
+        self.dropped = 0
+        self.refused = 0  # since the start
+
+    def note_command(self, caller, command, identity, now):
+        """A command with a permission of `act` or higher was accepted."""
+        if len(self._commands) >= MOST:
+            self._commands.pop(0)
+            self.dropped += 1
+        self._commands.append(
+            {
+                "event": "command",
+                "key": caller.name or None,
+                "method": command.name,
+                "permission": command.permission,
+                "id": identity,
+                "uptime_ms": now,
+            }
+        )
+
+    def note_refusal(self, reason, key, now):
+        """A request was refused; `key` is a name that the device knows, or None."""
+        self.refused += 1
+        if not self._refused:
+            self._since = now
+        words = reason if key is None else "%s %s" % (reason, key)
+        if words not in self._refused and len(self._refused) >= MOST_REASONS:
+            words = "other"
+        self._refused[words] = self._refused.get(words, 0) + 1
+
+    def due(self):
+        """When `take` has something to give: monotonic ms, 0 for at once, None for nothing."""
+        if self._commands:
+            return 0
+        return self._quiet_until if self._refused else None
+
+    def take(self, now):
+        """The events that are due, oldest first; whoever takes them tells them."""
+        events, self._commands = self._commands, []
+        if self.dropped and events:
+            events[0]["dropped"] = self.dropped
+            self.dropped = 0
+        if self._refused and now >= self._quiet_until:
+            events.append(
+                {"event": "refused", "counts": self._refused, "since_uptime_ms": self._since}
+            )
+            self._refused = {}
+            self._quiet_until = now + PERIOD_MS
+        return events

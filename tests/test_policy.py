@@ -1,0 +1,135 @@
+"""agent/commands/policy.py and audit.py: who may do what, and what is told of it."""
+
+from support import raises
+
+from agent.commands import policy as policies
+from agent.commands.audit import MOST, MOST_REASONS, PERIOD_MS, Audit
+from agent.commands.policy import Caller, Denied, check_command, check_hardware
+from agent.commands.registry import PERMISSIONS, Command
+from agent.errors import BadParams
+
+
+def command(permission):
+    return Command("t.%s" % permission, None, (), permission, "once", False, "")
+
+
+OPEN = dict(policies.DEFAULT)
+CODE = policies.check_policy({"code": True}, BadParams)
+
+
+def test_a_caller_may_do_what_its_key_says_and_nothing_else():
+    for held in PERMISSIONS:
+        for wanted in PERMISSIONS:
+            caller = Caller("ann", (held,))
+            if held == wanted:
+                check_command(CODE, caller, command(wanted))
+            else:
+                error = raises(Denied, check_command, CODE, caller, command(wanted))
+                assert error.code == "denied" and error.data == {"permission": wanted}
+                assert "t.%s needs the permission %s" % (wanted, wanted) in error.message
+                assert "the key ann has %s" % held in error.message
+
+
+def test_nobody_is_anonymous_before_there_is_a_key():
+    caller = policies.anonymous(OPEN, False)
+    for permission in PERMISSIONS:
+        if permission != "code":
+            check_command(OPEN, caller, command(permission))
+
+
+def test_a_caller_without_a_key_may_read_at_most_once_there_is_one():
+    caller = policies.anonymous(OPEN, True)
+    assert caller == Caller("", ("read",))
+    check_command(OPEN, caller, command("read"))
+    for permission in PERMISSIONS[1:]:
+        raises(Denied, check_command, OPEN, caller, command(permission))
+    nobody = policies.anonymous(policies.check_policy({"anonymous": "none"}, BadParams), True)
+    error = raises(Denied, check_command, OPEN, nobody, command("read"))
+    assert "a caller without a key has none" in error.message
+
+
+def test_code_is_off_until_the_policy_switches_it_on():
+    for caller in (Caller("ann", PERMISSIONS), policies.ANYONE):
+        error = raises(Denied, check_command, OPEN, caller, command("code"))
+        assert error.data == {"policy": "code"} and "policy.set code=true" in error.message
+        check_command(CODE, caller, command("code"))
+
+
+RANGES = [
+    {"kind": "memory", "where": "physical", "first": 0x1000, "last": 0x1FFF, "write": True},
+    {"kind": "memory", "where": "physical", "first": 0x3000, "last": 0x3FFF},
+    {"kind": "ioctl", "where": "/dev/st0", "first": 0x6D01, "last": 0x6D01},
+]
+HARDWARE = policies.check_policy({"hardware": RANGES}, BadParams)
+
+
+def test_hardware_is_reached_inside_a_range_only():
+    check_hardware(HARDWARE, "memory", "physical", 0x1000, 0x1FFF, True)
+    check_hardware(HARDWARE, "memory", "physical", 0x3000, 0x3003, False)
+    check_hardware(HARDWARE, "ioctl", "/dev/st0", 0x6D01, 0x6D01, False)
+    for wrong in (
+        ("memory", "physical", 0x0FFF, 0x1000, True),
+        ("memory", "physical", 0x1FFF, 0x2000, True),
+        ("memory", "physical", 0x1FFF, 0x3000, False),
+        ("memory", "physical", 0x3000, 0x3000, True),
+        ("memory", "physical", 0x1010, 0x1000, True),
+        ("ioctl", "/dev/st1", 0x6D01, 0x6D01, False),
+        ("pin", "physical", 0x1000, 0x1000, False),
+    ):
+        error = raises(Denied, check_hardware, HARDWARE, *wrong)
+        assert error.data["hardware"]["kind"] == wrong[0] and wrong[1] in error.message
+    raises(Denied, check_hardware, OPEN, "pin", "gpiochip0", 1, 1, False)
+
+
+def test_a_wrong_policy_is_refused_with_its_path():
+    for values, part in (
+        ({"anonymous": "act"}, 'anonymous: expected "read" or "none"'),
+        ({"code": 1}, "code: expected true or false"),
+        ({"hardware": [{"kind": "gpio"}]}, "hardware[0].kind"),
+        ({"hardware": [dict(RANGES[0], last=1)]}, "hardware[0].last: below first"),
+        ({"keys": []}, "keys: unknown"),
+    ):
+        assert part in raises(BadParams, policies.check_policy, values, BadParams).message
+
+
+def test_each_command_that_changes_something_is_told_once():
+    audit = Audit()
+    assert audit.due() is None and audit.take(0) == []
+    audit.note_command(Caller("ann", ()), command("act"), "id-1", 5)
+    assert audit.due() == 0
+    told = audit.take(6)
+    assert told == [
+        {
+            "event": "command",
+            "key": "ann",
+            "method": "t.act",
+            "permission": "act",
+            "id": "id-1",
+            "uptime_ms": 5,
+        }
+    ]
+    assert audit.due() is None and audit.take(7) == []
+
+
+def test_a_flood_of_refusals_is_one_event_a_minute():
+    audit = Audit()
+    told = []
+    for now in range(0, 3 * PERIOD_MS, 20):
+        audit.note_refusal("wrong-mac", None, now)
+        if audit.due() <= now:
+            told += audit.take(now)
+    assert len(told) == 3 and audit.refused == 3 * PERIOD_MS // 20
+    assert told[0]["counts"] == {"wrong-mac": 1}
+    assert told[1]["counts"] == {"wrong-mac": PERIOD_MS // 20}
+    assert told[1]["since_uptime_ms"] == 20 and audit.due() == 3 * PERIOD_MS
+
+
+def test_the_audit_stays_small_and_counts_what_it_dropped():
+    audit = Audit()
+    for number in range(MOST + 7):
+        audit.note_command(Caller("ann", ()), command("act"), "id-%d" % number, number)
+        audit.note_refusal("reason-%d" % number, None, number)
+    told = audit.take(100)
+    assert len(told) == MOST + 1 and told[0]["dropped"] == 7 and told[0]["id"] == "id-7"
+    counts = told[-1]["counts"]
+    assert len(counts) == MOST_REASONS + 1 and counts["other"] == MOST + 7 - MOST_REASONS
