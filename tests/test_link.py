@@ -6,7 +6,7 @@ from mqtt_peer import START, connack, packet, publish, suback, text, two
 from support import raises
 
 from agent.mqtt import packets
-from agent.mqtt.attempts import Attempts
+from agent.mqtt.attempts import CLOSED, SILENT, Attempts
 from agent.mqtt.backoff import Backoff
 from agent.mqtt.link import Disconnected, Link
 from agent.mqtt.outbox import Delivered
@@ -176,7 +176,7 @@ def test_a_broker_that_says_nothing_is_given_up_in_time():
         assert stage.round() == []
         (event,) = stage.round()
         assert event.code == "timeout" and event.retry_in_ms == 10
-        assert stage.until_heard(0x10)[6] == 5  # silence is no reason to doubt the version
+        assert "no answer" in event.reason
 
 
 class Stuck(Tcp):
@@ -217,6 +217,46 @@ def test_a_broker_that_only_closes_on_5_gets_3_1_1_and_is_remembered():
         for _ in range(3):
             stage.broker.drop()
             assert stage.connect(5)[6] == 5
+
+
+def test_a_broker_that_keeps_silent_on_5_gets_3_1_1_and_is_remembered():
+    with Scene() as stage:
+        assert stage.until_heard(0x10)[6] == 5
+        stage.now += 5000
+        assert stage.until_event(Disconnected).code == "timeout"
+        for _ in range(3):
+            assert stage.connect(4)[6] == 4
+            stage.broker.drop()
+            assert stage.until_event(Disconnected).code == "lost"
+
+
+def test_a_broker_proven_on_5_may_keep_silent_for_once():
+    with Scene() as stage:
+        stage.connect()
+        stage.broker.drop()
+        for _ in range(3):
+            assert stage.until_heard(0x10)[6] == 5
+            stage.now += 5000
+            stage.until_event(Disconnected)
+        assert stage.connect()[6] == 5
+
+
+def test_a_guessed_3_1_1_is_doubted_again_after_an_hour():
+    attempts = Attempts([("h", 1)], 5, quick())
+    attempts.ended(0, SILENT, 0)
+    for connected_ms, version in ((3_599_999, 4), (3_600_000, 5)):
+        assert attempts.version == 4
+        attempts.succeeded(0)
+        attempts.ended(connected_ms, 0, 0)
+        assert attempts.version == version
+    attempts.ended(0, CLOSED, 0)
+    assert attempts.version == 4
+    attempts.ended(0, CLOSED, 0)
+    assert attempts.version == 5
+    assert attempts.ended(0, 0, packets.UNSUPPORTED_VERSION) == 0
+    attempts.succeeded(0)
+    attempts.ended(3_600_000, 0, 0)
+    assert attempts.version == 4  # it has said so
 
 
 def test_a_wrong_password_is_told_and_retried_slowly():
@@ -348,29 +388,26 @@ def test_a_wait_does_not_sleep_on_events_that_were_left():
         assert [event.message.payload for event in found] == [b"1", b"2"]
 
 
-def test_a_broker_of_3_1_1_is_held_back_and_let_on_again():
-    with Scene(4) as stage:
-        stage.connect(4)
-        many = [publish("a", b"%d" % n, 1, n + 1, 4) for n in range(20)]
-        stage.broker.say(b"".join(many))
-        taken = []
+def test_an_owner_who_is_behind_still_hears_that_there_is_room_again():
+    for version in (5, 4):
+        with Scene(version) as stage:
+            stage.connect(version)
+            packet_id = stage.link.publish("a", b"1", 1)
+            many = [publish("a", b"%d" % n, 1, n + 1, version) for n in range(40)]
+            stage.broker.say(b"".join(many) + packet(0x40, two(packet_id)))
+            assert stage.until_event(Delivered) == Delivered(packet_id, 0)
+            for event in stage.events:
+                if isinstance(event, Received):
+                    stage.link.acknowledge(event.message)
+            heard = hear_count(stage, 41)
+            assert heard[1:] == [(0x40, two(n + 1)) for n in range(40)]
 
-        def take():
-            found = [event.message for event in stage.events if isinstance(event, Received)]
-            stage.events.clear()
-            taken.extend(found)
-            for message in found:
-                stage.link.acknowledge(message)
-            return len(taken) == 21
 
-        stage.until(lambda: len(stage.events) == 17)  # Connected and receive_maximum of them
-        stage.round()
-        assert len(stage.events) == 17
-        stage.broker.say(publish("a", b"", 1, 21, 4))
-        stage.link.wait(0)
-        assert not stage.link._readable  # nobody looks at the socket meanwhile
-        stage.until(take)
-        assert [message.packet_id for message in taken] == list(range(1, 22))
+def hear_count(stage, count):
+    """Rounds until the broker has heard so many packets, which are returned."""
+    heard = []
+    stage.until(lambda: heard.extend(stage.broker.hear()) or len(heard) >= count)
+    return heard
 
 
 def test_a_cut_after_any_byte_of_what_the_broker_says_loses_nothing():
@@ -433,26 +470,26 @@ def test_a_refusal_waits_a_minute_at_least_and_ever_longer():
 def test_an_accident_while_connecting_does_not_change_a_proven_version():
     attempts = Attempts([("h", 1)], 5, quick())
     attempts.succeeded(0)
-    attempts.ended(1, False, 0)
-    for _ in range(5):
-        attempts.ended(2, True, 0)
+    attempts.ended(1, 0, 0)
+    for how in (CLOSED, SILENT) * 3:
+        attempts.ended(2, how, 0)
         assert attempts.version == 5
 
 
 def test_who_wants_3_1_1_is_never_given_5():
     attempts = Attempts([("h", 1)], 4, quick())
-    for _ in range(5):
-        attempts.ended(2, True, 0)
+    for how in (CLOSED, SILENT) * 3:
+        attempts.ended(2, how, 0)
         assert attempts.version == 4
 
 
 def test_a_version_is_remembered_for_each_broker():
     attempts = Attempts([("old", 1), ("new", 1)], 5, quick())
-    assert attempts.ended(0, False, packets.UNSUPPORTED_VERSION) == 0
+    assert attempts.ended(0, 0, packets.UNSUPPORTED_VERSION) == 0
     assert attempts.version == 4
-    attempts.ended(0, False, 0)
+    attempts.ended(0, 0, 0)
     assert (attempts.address, attempts.version) == (("new", 1), 5)
-    attempts.ended(0, False, 0)
+    attempts.ended(0, 0, 0)
     assert (attempts.address, attempts.version) == (("old", 1), 4)
 
 

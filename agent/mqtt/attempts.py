@@ -20,9 +20,17 @@ _WILL_NOT_HEAL = (
     packets.SESSION_TAKEN_OVER,
 )
 
-# Brokers of 3.1.1 may close on MQTT 5 without a word (MQTT-3.1.2-2 there). The first time may as
-# well be an accident of the network, or a broker that is being restarted.
+# Brokers of 3.1.1 may close on MQTT 5 without a word (MQTT-3.1.2-2 there), or leave it without an
+# answer, as amqtt does. Once may as well be an accident of the network, or a broker that is being
+# restarted; but a silence has taken the whole time-out already, so one of these is enough.
 _SILENT_ENDS = 2
+
+# A guess is put to the test again after a connection that lasted so long: a network that failed
+# in the wrong moment must not keep a device on 3.1.1 for the life of its process.
+_GUESS_HOLDS_MS = 3_600_000
+
+# How an attempt ended of which the broker said nothing: it closed, or it kept silent.
+CLOSED, SILENT = 1, 2
 
 
 class _Broker:
@@ -30,17 +38,25 @@ class _Broker:
         self.address = address
         self.version = version
         self.proven = False  # it has accepted a connection with `version`
+        self.guessed = False  # it has not said that it does not speak the version wanted
         self.silent_ends = 0
 
-    def ended_silently(self, wanted):
+    def ended_silently(self, wanted, how):
         if self.proven or wanted != V5:
             return
-        self.silent_ends += 1
+        self.silent_ends += how
         if self.version == V311:
             self.version = V5
         elif self.silent_ends >= _SILENT_ENDS:
             self.version = V311
             self.silent_ends = 0
+        self.guessed = self.version == V311
+
+    def lasted(self, milliseconds):
+        if self.guessed and milliseconds >= _GUESS_HOLDS_MS:
+            self.version = V5
+            self.proven = self.guessed = False
+            self.silent_ends = _SILENT_ENDS - 1
 
 
 class Attempts:
@@ -73,13 +89,15 @@ class Attempts:
     def ended(self, now, speechless, reason):
         """The attempt, or the connection, is over: milliseconds to wait before the next attempt.
 
-        `speechless`: the other side had our CONNECT and closed, or said what is not MQTT. `reason`
-        is the MQTT 5 reason code that the broker gave, 0 if none.
+        `speechless`: the other side had our CONNECT and closed, or said what is not MQTT (CLOSED),
+        or said nothing in time (SILENT); 0 for any other end. `reason` is the MQTT 5 reason code
+        that the broker gave, 0 if none.
         """
         broker = self._brokers[self._index]
         slowly = reason in _WILL_NOT_HEAL
         if self._since is not None:
             self._backoff.lasted(now - self._since)
+            broker.lasted(now - self._since)
             self._since = None
             return self._backoff.next_ms(slowly)
         if reason == packets.UNSUPPORTED_VERSION and broker.version == V5:
@@ -87,6 +105,6 @@ class Attempts:
             broker.proven = True
             return 0
         if speechless:
-            broker.ended_silently(self._wanted)
+            broker.ended_silently(self._wanted, speechless)
         self._index = (self._index + 1) % len(self._brokers)
         return 0 if self._index else self._backoff.next_ms(slowly)

@@ -22,6 +22,14 @@ from agent.mqtt.fields import (
 )
 from agent.mqtt.packets import FIRST_PUBACK, FIRST_PUBREC, PUBLISH, V5, encode_ack
 
+# What is taken above Receive Maximum. Brokers do not keep to it: mosquitto 2.0.11 had 178 messages
+# under way where 20 were allowed, and to a session that is resumed it sends all it has queued at
+# once, by default 1,000 beside the 20. Who closes then gets the same again at every connection and
+# never comes up. So these bounds stand far above, and only keep the memory bounded:
+MOST_ENTRIES = 2048  # of which those waiting as acknowledgements are one word each
+LEAST_BYTES = 16384  # held for owners, where Receive Maximum times packet size is less
+OVERHEAD = 160  # about what the objects around a message take on a 64-bit interpreter
+
 # `topic` text, `payload` bytes, `qos` 0 to 2, `retain` whether the broker had kept it (always
 # known on MQTT 5; on 3.1.1 only when it comes because of a subscription), `packet_id` 0 at QoS 0,
 # `properties` None or a dict by identifier.
@@ -31,13 +39,16 @@ Message = namedtuple("Message", ("topic", "payload", "qos", "retain", "packet_id
 class Inbox:
     """What has arrived on this connection and is not acknowledged yet.
 
-    `arrived` holds, in order of arrival, each Message that is still with its owner, or the
-    acknowledgement (bytes) of one that waits for an earlier one. At most `receive_maximum` long.
+    `arrived` holds, in order of arrival, each Message that is still with its owner, or, of one
+    whose acknowledgement waits for an earlier one, that packet's first byte and identifier as an
+    int. What its messages take is at most what `receive_maximum` packets of `packet_bytes` do.
     """
 
-    def __init__(self, receive_maximum, alias_maximum):
-        self.receive_maximum = receive_maximum
+    def __init__(self, receive_maximum, packet_bytes, alias_maximum):
         self.arrived = []
+        self._receive_maximum = receive_maximum
+        self._held_bytes = 0
+        self._most_bytes = max(LEAST_BYTES, receive_maximum * (packet_bytes + OVERHEAD))
         self._alias_maximum = alias_maximum
         self._aliases = {}
         self._version = V5
@@ -51,15 +62,11 @@ class Inbox:
     def begin(self, version, session_present):
         """A connection starts: what was not acknowledged will come again."""
         self._version = version
+        self._held_bytes = 0
         self.arrived = []
         self._aliases = {}
         if not session_present:
             self._recorded = set()
-
-    @property
-    def full(self):
-        """Whether the broker may send no further message of QoS 1 or 2."""
-        return len(self.arrived) + len(self._recorded) >= self.receive_maximum
 
     def read(self, flags, view, start, stop):
         """The Message in the body `view[start:stop]` of a PUBLISH, section 3.3. Raises BadMessage.
@@ -133,13 +140,28 @@ class Inbox:
 
     def arrive(self, message):
         """Note a message of QoS 1 or 2; False if its owner had it already. Raises BadMessage."""
-        if message.qos == 2 and message.packet_id in self._recorded:
-            return False
         arrived = self.arrived
-        if self._version == V5 and len(arrived) + len(self._recorded) >= self.receive_maximum:
-            raise BadMessage("more messages than Receive Maximum", RECEIVE_MAXIMUM_EXCEEDED)
+        if message.qos == 2 and self._has_come(message.packet_id):
+            return False
         arrived.append(message)
+        self._held_bytes += len(message.payload) + OVERHEAD
+        entries = len(arrived) + len(self._recorded)
+        if entries > MOST_ENTRIES or self._held_bytes > self._most_bytes:
+            text = "%d messages under way, where Receive Maximum is %d"
+            raise BadMessage(text % (entries, self._receive_maximum), RECEIVE_MAXIMUM_EXCEEDED)
         return True
+
+    def _has_come(self, packet_id):
+        """Whether the message of QoS 2 with this identifier is here, or was and is not released.
+
+        Brokers of 3.1.1 may repeat themselves on one connection.
+        """
+        if packet_id in self._recorded:
+            return True
+        for one in self.arrived:
+            if not isinstance(one, int) and one.packet_id == packet_id and one.qos == 2:
+                return True
+        return False
 
     def acknowledge(self, message, output):
         """Its owner has `message`; append to `output` the acknowledgements that may leave now.
@@ -147,16 +169,22 @@ class Inbox:
         One that is not of this connection is ignored: the broker will send it again.
         """
         packet_id = message.packet_id
-        ack = encode_ack(FIRST_PUBACK if message.qos == 1 else FIRST_PUBREC, packet_id)
+        first = FIRST_PUBACK if message.qos == 1 else FIRST_PUBREC
         arrived = self.arrived
         if arrived and arrived[0] is message:  # the usual
             arrived.pop(0)
-            output.append(ack)
+            output.append(encode_ack(first, packet_id))
             self._flush(output)
-        elif not self._replace(message, ack):
+        elif not self._replace(message, first << 16 | packet_id):
             return
+        self._held_bytes -= len(message.payload) + OVERHEAD
         if message.qos == 2:
             self._recorded.add(packet_id)
+
+    def repeat(self, packet_id, output):
+        """A message of QoS 2 came again: say once more that it has been recorded, if it has."""
+        if packet_id in self._recorded and FIRST_PUBREC << 16 | packet_id not in self.arrived:
+            output.append(encode_ack(FIRST_PUBREC, packet_id))
 
     def _replace(self, message, ack):
         arrived = self.arrived
@@ -168,8 +196,13 @@ class Inbox:
 
     def _flush(self, output):
         arrived = self.arrived
-        while arrived and isinstance(arrived[0], bytes):
-            output.append(arrived.pop(0))
+        count = 0
+        while count < len(arrived) and isinstance(arrived[count], int):
+            ack = arrived[count]
+            output.append(encode_ack(ack >> 16, ack & 0xFFFF))
+            count += 1
+        if count:
+            arrived[:count] = ()
 
     def release(self, packet_id):
         """A PUBREL came; False if no such packet identifier is known."""

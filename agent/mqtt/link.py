@@ -17,7 +17,7 @@ from collections import namedtuple
 from interpreter import random_bytes
 
 from agent.errors import BadMessage
-from agent.mqtt.attempts import Attempts
+from agent.mqtt.attempts import CLOSED, SILENT, Attempts
 from agent.mqtt.backoff import Backoff
 from agent.mqtt.session import OPEN
 from agent.mqtt.tcp import Tcp, TransportError
@@ -29,6 +29,9 @@ from agent.mqtt.waiter import Waiter
 Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
 
 _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
+
+# Ends after CONNECT that may mean that the broker does not know the version.
+_SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
 
 
 class Link:
@@ -165,7 +168,7 @@ class Link:
             code = "rejected" if opening else "dismissed"
         self._drop()
         self._stage = _DOWN
-        speechless = opening and code in ("lost", "bad-message")
+        speechless = _SPEECHLESS.get(code, 0) if opening else 0
         wait_ms = self._attempts.ended(now, speechless, reason)
         self._deadline = now + wait_ms
         return Disconnected(text, wait_ms, code)

@@ -38,8 +38,8 @@ Ended = namedtuple("Ended", ("reason", "text"))
 IDLE, OPENING, OPEN, ENDED = range(4)
 
 # Parsing pauses while this many packets wait to be written, so that a peer which asks much and
-# reads nothing fills its own buffers, not ours. On 3.1.1, where a broker cannot be told how many
-# messages may be under way, it pauses too while the inbox is full.
+# reads nothing fills its own buffers, not ours. Nothing else may pause it: the acknowledgements
+# that make room for what waits here come on the same stream, behind what would be held up.
 _OUTPUT_PAUSE = 256
 
 
@@ -49,7 +49,7 @@ class Session:
     `will`, a packets.Will or None, is read at each `open`; `version` may be changed between
     connections; `dropped` counts what `publish` refused. `ended` is an Ended once the other side
     has brought this connection to its end. `paused`: `next_event` leaves what came unread until
-    owners or writes have caught up; so should the transport.
+    writes have caught up; so should the transport.
     """
 
     def __init__(self, settings, will=None):
@@ -65,7 +65,9 @@ class Session:
         self._unnumbered_bytes = 0  # of QoS 0, in `_output`
         self._events = []
         self._intake = Intake(settings.maximum_packet_bytes)
-        self._inbox = Inbox(settings.receive_maximum, settings.topic_alias_maximum)
+        self._inbox = Inbox(
+            settings.receive_maximum, settings.maximum_packet_bytes, settings.topic_alias_maximum
+        )
         self._outbox = Outbox(
             settings.outbox_messages, settings.outbox_bytes, self._output, self._events
         )
@@ -143,8 +145,6 @@ class Session:
         """Look after the keep-alive: ping, or end the connection of a broker that is silent."""
         if self.state != OPEN:
             return
-        if self.version == V311 and self._inbox.full:  # then it is this side that does not listen
-            self.keep_alive.heard = now
         what = self.keep_alive.step(now)
         if what == PING:
             self._output.append(packets.PINGREQ)
@@ -172,7 +172,7 @@ class Session:
             intake = self._intake
             output = self._output
             while self.state == OPEN:
-                if len(output) > _OUTPUT_PAUSE or (self.version == V311 and self._inbox.full):
+                if len(output) > _OUTPUT_PAUSE:
                     self.paused = True
                     return None
                 first = intake.take()
@@ -202,7 +202,7 @@ class Session:
         intake = self._intake
         message = self._inbox.read(first, intake.view, intake.body, intake.stop)
         if message.qos and not self._inbox.arrive(message):
-            self._output.append(packets.encode_ack(packets.FIRST_PUBREC, message.packet_id))
+            self._inbox.repeat(message.packet_id, self._output)
             return None
         return Received(message)
 
@@ -370,7 +370,6 @@ class Session:
         """
         if message.qos and self.state == OPEN:
             self._inbox.acknowledge(message, self._output)
-            self.paused = False
 
     def subscribe(self, topic_filter, qos=1, options=0):
         """Want a filter, now and after every reconnect; a Subscribed follows from each asking.

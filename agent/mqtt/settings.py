@@ -12,8 +12,9 @@ class Settings:
     `password` is bytes or text. `keep_alive_s` 0 is none. `clean_start` forgets the broker's
     session at each connection; `session_expiry_s` is how long it keeps one (MQTT 5; 3.1.1 keeps it
     for good). `receive_maximum` is how many messages of QoS 1 and 2 may be with their owner at a
-    time, `maximum_packet_bytes` the size of the receive buffer (128 at least), `outbox_messages`
-    and `outbox_bytes` the bound of what the broker has not acknowledged yet. `send_maximum` is how
+    time (MQTT 5; inbox.py says what becomes of more), `maximum_packet_bytes` the size of the
+    receive buffer (128 at least), `outbox_messages` and `outbox_bytes` the bound of what the
+    broker has not acknowledged yet. `send_maximum` is how
     many of these are under way at a time on 3.1.1, where a broker cannot tell its Receive Maximum:
     mosquitto drops messages of QoS 2 over its own limit, 20 unless configured, without a word.
     """
