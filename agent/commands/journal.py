@@ -79,7 +79,7 @@ class Journal:
         self._limits = limits
         self._rows = bytearray()
         self._free = []  # indexes of rows that hold nothing
-        self._cursor = 0  # the row to look at next for one to forget
+        self._cursor = -1  # the row looked at last for one to forget
         self.live_bytes = 0
 
     def __len__(self):
@@ -207,15 +207,18 @@ def address_words(address):
     correlation = address.correlation
     if correlation is not None and len(correlation) > MAX_CORRELATION:
         correlation = None
-    return {
+    words = {
         "id": address.id,
         "topic": address.topic,
         "correlation": None if correlation is None else hexlify(correlation).decode(),
     }
+    if address.key:
+        words["key"] = address.key
+    return words
 
 
 def read_address_words(words):
     """The Address in what `address_words` made."""
     correlation = words["correlation"]
     correlation = None if correlation is None else unhexlify(correlation)
-    return Address(words["id"], words["topic"], correlation)
+    return Address(words["id"], words["topic"], correlation, words.get("key", ""))
