@@ -1,7 +1,7 @@
 """Builds our own MicroPython for Linux from Debian's source packages, with our patches.
 
-The one rule: the sources are the distribution's, checked by apt; what we change is in
-firmware/linux/patches/ and in the options of sources.json, and both are part of the cache's key.
+The one rule: the sources are the distribution's, checked by apt; what we change and add is in
+firmware/linux/patches/ and modules/ and in the options of sources.json: all in the cache's key.
 Debian's own patches are not applied: they link its system libraries, which a machine may lack.
 """
 
@@ -16,7 +16,9 @@ from provision.launcher import NAME
 from provision.steps import run, step
 from provision.system import ensure_packages
 
-PATCHES = os.path.join(os.path.dirname(TOOLS), "firmware", "linux", "patches")
+_LINUX = os.path.join(os.path.dirname(TOOLS), "firmware", "linux")
+PATCHES = os.path.join(_LINUX, "patches")
+MODULES = os.path.join(_LINUX, "modules")
 NEEDED = ["gcc", "libc6-dev", "make", "pkg-config", "libffi-dev", "patch"]
 _WHY = "building MicroPython"
 
@@ -24,6 +26,11 @@ _WHY = "building MicroPython"
 def patches():
     """The paths of our patches, in the order in which they are applied."""
     return sorted(glob.glob(os.path.join(PATCHES, "*.patch")))
+
+
+def ingredients():
+    """The paths of all files of ours that go into a build: patches and C modules."""
+    return patches() + sorted(glob.glob(os.path.join(MODULES, "*/*.[ch]")))
 
 
 def unpack(source, target, final):
@@ -94,7 +101,8 @@ def _compile(top, source):
     make = ["make", "-j%d" % (os.cpu_count() or 1), "-C"]
     # Not optimised: the compiler of what is frozen runs for a second and compiles for twenty.
     run([*make, os.path.join(top, "mpy-cross"), "COPT=-O0"], _WHY)
-    options = [*source["options"], "FROZEN_MANIFEST=" + manifest]
+    ours = ["FROZEN_MANIFEST=" + manifest, "USER_C_MODULES=" + MODULES]
+    options = [*source["options"], *ours]
     run([*make, os.path.join(top, "ports/unix"), *options], _WHY)
 
 

@@ -2,7 +2,7 @@
 
 The one rule: where an interpreter comes from is data in sources.json, tried in its order; when
 none can be had, the reasons of all of them are told. An interpreter once had stays as it is
-until its entry, or one of our patches, changes.
+until its entry, one of our patches or one of our C modules changes.
 """
 
 import collections
@@ -152,8 +152,8 @@ def _folder(name, source):
     """The cache's name for what an entry makes: changes with anything that it is made of."""
     key = hashlib.sha256(json.dumps([_RECIPE, source], sort_keys=True).encode())
     if source["kind"] == "build":
-        for patch in build.patches():
-            with open(patch, "rb") as file:
+        for ingredient in build.ingredients():
+            with open(ingredient, "rb") as file:
                 key.update(file.read())
     if source["kind"] == "pypi":
         # The wheel fits one version of Python, and its launcher names one installation.
