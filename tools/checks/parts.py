@@ -119,6 +119,35 @@ def threads(size):
     return total
 
 
+# How many inputs each runtime's fuzzer gets, by size; other seeds on each, so that no two repeat
+# each other. Under qemu an input takes ten times as long.
+FUZZED = {
+    "usual": {
+        "cpython": 25000,
+        "micropython-gil": 14000,
+        "micropython": 10000,
+        "micropython-armhf": 1000,
+    },
+    "full": {"cpython": 1_000_000, "micropython": 100_000},
+}
+
+
+def fuzz(size):
+    """Mutated packets against the MQTT session, on several interpreters."""
+    total = Result()
+    for seed, (name, inputs) in enumerate(FUZZED[size].items(), 1):
+        try:
+            runtime = runtimes.get(name)
+        except Unavailable as reason:
+            total.unavailable.append("%s: %s" % (name, reason))
+            continue
+        command = [runtime.path, "tests/fuzz/mqtt.py", str(inputs), str(seed)]
+        done = run_once("fuzz-mqtt-" + name, command, 3600)
+        done.notes.append("%s: %d inputs, seed %d" % (name, inputs, seed))
+        total.add(done)
+    return total
+
+
 def pytest_of(name, folder, timeout_s):
     """The part that runs one folder of host tests."""
 
@@ -148,6 +177,7 @@ PARTS = (
     Part(
         "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
     ),
+    Part("fuzz", "mutated packets, 50,000 in all, raise nothing but BadMessage", fuzz, False, True),
     Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),
     Part("e2e", "real broker and client", pytest_of("e2e", "tests/e2e", 1500), False, True),
 )
