@@ -2,6 +2,7 @@
 
 import json
 import queue
+import secrets
 import signal
 import socket
 import subprocess
@@ -41,7 +42,8 @@ class Device:
 
     def __init__(self, runtime, broker, folder, **changes):
         self.runtime = runtime
-        self.name = "%s-%s" % (runtime.name, folder.name[-40:].replace(".", "-"))[:64]
+        # The broker keeps a device's session: no two tests may share a name.
+        self.name = "%s-%s" % (runtime.name, secrets.token_hex(4))
         values = {
             "device": self.name,
             "data": str(folder / "data"),
