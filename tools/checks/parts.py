@@ -21,7 +21,8 @@ from checks.result import ROOT, Result, run, run_once, run_tests
 Part = namedtuple("Part", ("name", "about", "run", "quick", "default"))
 
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5"]
-PORTABLE = ["tests", "--ignore=tests/tools", "--ignore=tests/e2e", "--ignore=tests/oracle"]
+HOST_ONLY = ("tools", "e2e", "oracle", "oracle_cron")  # folders under tests/
+PORTABLE = ["tests", *["--ignore=tests/" + folder for folder in HOST_ONLY]]
 
 
 def style(size):
@@ -177,8 +178,17 @@ PARTS = (
     Part(
         "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
     ),
-    Part("fuzz", "mutated packets, 50,000 in all, raise nothing but BadMessage", fuzz, False, True),
+    Part(
+        "fuzz", "mutated packets, 50,000 in all, raise nothing but BadMessage", fuzz, False, True
+    ),
     Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),
+    Part(
+        "cron",
+        "cron and zones against oracles",
+        pytest_of("cron", "tests/oracle_cron", 3600),
+        False,
+        True,
+    ),
     Part("e2e", "real broker and client", pytest_of("e2e", "tests/e2e", 1500), False, True),
 )
 
