@@ -13,12 +13,14 @@ from wakeup import Channel
 from agent import VERSION, boot
 from agent.bridge import Bridge
 from agent.clock import Clock
-from agent.commands import rpc, system
+from agent.commands import key, policy_commands, rpc, system
 from agent.commands.executor import Executor
+from agent.commands.gate import Gate
 from agent.commands.once import Once
 from agent.commands.registry import Registry
 from agent.commands.service import Service
 from agent.errors import LimpetError
+from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
@@ -27,6 +29,8 @@ from agent.store import Store, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
 STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
+
+NO_KEYS = "no key is configured: whoever reaches the broker may command this device"
 
 # Where the interpreter's threads can be trusted one worker keeps the link free of commands that
 # wait; more is for whoever knows that theirs do.
@@ -50,9 +54,12 @@ class Agent:
         self.log = Log(config["log"], self._clock, write_log)
         self._record_boot(store)
         self._broker = "%s:%d" % (config["mqtt"]["host"], config["mqtt"]["port"])
+        targets = _call_targets(config)
+        self._gate = self._make_gate(store, targets)
+        self._session = self._make_session()
         self._link = self._make_link()
         room = config["mqtt"]["receive_maximum"]
-        self._bridge = Bridge(self._link, _call_topics(config), room)
+        self._bridge = Bridge(self._link, targets, room)
         self._executor = self._make_executor()
         self._registry = Registry()
         self._once = self._make_once()
@@ -78,7 +85,16 @@ class Agent:
         if self._storage:
             self.log.warning("nothing can be stored: %s", self._storage)
 
-    def _make_link(self):
+    def _make_gate(self, store, targets):
+        keyring = Keyring(store, self._config["data"])
+        keyring.load()
+        if keyring.notice:
+            self.log.warning("%s", keyring.notice)
+        if keyring.fault:
+            self.log.error("the keys cannot be read, so nobody may command: %s", keyring.fault)
+        return Gate(keyring, targets, self._device, self._boot.nonce, self._clock)
+
+    def _make_session(self):
         mqtt = self._config["mqtt"]
         options = settings.Settings(
             client_id=mqtt["client_id"] or self._device,
@@ -89,9 +105,17 @@ class Agent:
             receive_maximum=mqtt["receive_maximum"],
             maximum_packet_bytes=mqtt["maximum_packet_bytes"],
         )
-        will = packets.Will(self._base + "status", self._status_of("offline"), 1, True, None)
+        return session.Session(options, self._make_will())
+
+    def _make_will(self):
+        topic = self._base + "status"
+        payload = self._gate.seal_for_all(topic, self._status_of("offline"))
+        return packets.Will(topic, payload, 1, True, None)
+
+    def _make_link(self):
+        mqtt = self._config["mqtt"]
         return link.Link(
-            session.Session(options, will),
+            self._session,
             [(mqtt["host"], mqtt["port"])],
             Channel(),
             Backoff(
@@ -120,6 +144,9 @@ class Agent:
     def _make_service(self):
         self._registry.add(rpc.commands(self._registry))
         self._registry.add(system.commands(self._inform))
+        keyring = self._gate.keyring
+        self._registry.add(key.commands(keyring, self._device, self._on_keys_changed))
+        self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
         service = Service(
             self._registry,
             self._executor,
@@ -129,6 +156,7 @@ class Agent:
             self._config["mqtt"]["maximum_reply_bytes"],
             self._bridge.answer,
             self._once,
+            self._gate,
         )
         self._bridge.connect(service.accept, service.decline, service.commit)
         return service
@@ -148,15 +176,19 @@ class Agent:
             handle = self._handlers.get(type(event))
             if handle:
                 handle(event)
-        self._bridge.step()
-        has_more = self._service.step()
+        is_checking = self._bridge.step()
+        has_more = self._service.step() or is_checking
         if now >= self._status_due:
             self._check_status(now)
+        gate_due = self._gate.due()
+        if gate_due is not None and now >= gate_due:
+            self._audit(now)
         self._link.send(now)
         if not has_more:
-            due = self._link.due
-            if due is None or due > self._status_due:
-                due = self._status_due
+            due = self._status_due
+            for other in (self._link.due, self._gate.due()):
+                if other is not None and other < due:
+                    due = other
             self._link.wait(max(0, due - self._clock.now()))
 
     def close(self):
@@ -192,8 +224,21 @@ class Agent:
             if code >= REFUSED:
                 self.log.error("the broker refuses the subscription to %s", event.topic_filter)
 
+    def _on_keys_changed(self):
+        self._gate.refresh()
+        self._session.will = self._make_will()  # from the next connection on
+        self._publish_status()
+
+    def _audit(self, now):
+        for event in self._gate.step(now):
+            if not self._publish("event/audit", json.dumps(event).encode(), False):
+                self._gate.audit.dropped += 1
+
     def _publish(self, name, payload, retain=True):
-        self._link.publish(self._base + name, payload, 1, retain)
+        """Send what the device says of itself, sealed; False if the link has no room for it."""
+        topic = self._base + name
+        payload = self._gate.seal_for_all(topic, payload)
+        return self._link.publish(topic, payload, 1, retain) is not None
 
     def _check_status(self, now):
         self._status_due = now + STATUS_CHECK_MS
@@ -231,6 +276,7 @@ class Agent:
         return {
             "workers": {"count": count} if count else {"absent": reason},
             "storage": {"absent": self._storage} if self._storage else {"backend": "files"},
+            "seals": {"form": "L1"} if self._gate.keyring.configured else {"absent": NO_KEYS},
         }
 
     def _inform(self):
@@ -251,6 +297,10 @@ class Agent:
                 "refused": self._executor.refused,
             },
             "journal": self._once.figures(),
+            "gate": {
+                "keys": len(self._gate.keyring.all()),
+                "refused": self._gate.audit.refused,
+            },
             "responses": {
                 "results": self._service.answered,
                 "errors": self._service.failed,
@@ -269,7 +319,7 @@ def _open_store(folder):
     return Store(folder), None
 
 
-def _call_topics(config):
-    root = config["root"]
-    topics = ["%s/%s/call" % (root, config["device"]), "%s/all/call" % root]
-    return topics + ["%s/group/%s/call" % (root, group) for group in config["groups"]]
+def _call_targets(config):
+    """The topics that calls come on, each with whom it speaks to."""
+    names = [config["device"], "all"] + ["group/%s" % group for group in config["groups"]]
+    return {"%s/%s/call" % (config["root"], name): name for name in names}

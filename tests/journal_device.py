@@ -11,9 +11,11 @@ from faulty.disk import Disk
 from agent import boot, schema
 from agent.bridge import Bridge
 from agent.commands.executor import Executor
+from agent.commands.gate import Gate
 from agent.commands.once import Once
 from agent.commands.registry import Command, Registry
 from agent.commands.service import Service
+from agent.keys import Keyring
 from agent.records import Records
 from agent.store import Store, StoreError
 
@@ -126,6 +128,9 @@ class Device:
             LIMIT,
             self.bridge.answer,
             self.once,
+            Gate(
+                Keyring(store, "data", self.disk), {CALL: "pump"}, "pump", identity[1], self.clock
+            ),
         )
         self.bridge.connect(self.service.accept, self.service.decline, self.service.commit)
         for address, words in self.once.recover(self.boot.number):

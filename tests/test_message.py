@@ -12,7 +12,7 @@ ID = "0123456789abcdef"
 PREFIX = "limpet/reply/"
 NEAR_WRAP = (1 << 30) - 5000  # ms: 5 s before a 32-bit tick counter wraps
 STARTS = (0, NEAR_WRAP)
-HERE = Address(ID, PREFIX + "me", None)
+HERE = Address(ID, PREFIX + "me", None, "")
 
 
 def moment(now=0, quality="unset", unix_ms=0):
@@ -96,14 +96,15 @@ def test_an_absolute_time_is_judged_by_a_synced_clock_only():
 
 def test_the_address_comes_from_the_request_or_from_the_properties():
     document = {"id": ID, "reply": PREFIX + "a"}
-    assert read_address(document, None, None, PREFIX) == (ID, PREFIX + "a", None)
-    assert read_address(document, PREFIX + "b", b"c", PREFIX) == (ID, PREFIX + "b", b"c")
-    assert read_address({}, None, None, PREFIX) == (None, None, None)
+    assert read_address(document, None, None, PREFIX, "") == (ID, PREFIX + "a", None, "")
+    found = read_address(document, PREFIX + "b", b"c", PREFIX, "ann")
+    assert found == (ID, PREFIX + "b", b"c", "ann")
+    assert read_address({}, None, None, PREFIX, "") == (None, None, None, "")
 
 
 def test_a_wrong_id_is_not_echoed():
     for identity in (5, None, [], "x" * 65):
-        assert read_address({"id": identity}, None, None, PREFIX).id is None
+        assert read_address({"id": identity}, None, None, PREFIX, "").id is None
 
 
 def test_replies_go_nowhere_else():
@@ -117,8 +118,8 @@ def test_replies_go_nowhere_else():
         "",
         "x" * 500,
     ):
-        raises(ReplyRefused, read_address, {"reply": topic}, None, None, PREFIX)
-        raises(ReplyRefused, read_address, {}, topic, None, PREFIX)
+        raises(ReplyRefused, read_address, {"reply": topic}, None, None, PREFIX, "")
+        raises(ReplyRefused, read_address, {}, topic, None, PREFIX, "")
 
 
 def test_a_response_names_device_time_and_id():
@@ -126,7 +127,7 @@ def test_a_response_names_device_time_and_id():
     assert json.loads(data) == {
         "id": ID, "device": "pump", "uptime_ms": 1234, "result": {"x": [1, "ü"]},
     }  # fmt: skip
-    nobody = Address(None, PREFIX + "x", b"7")
+    nobody = Address(None, PREFIX + "x", b"7", "")
     assert "id" not in json.loads(message.encode_result(nobody, "pump", 1, None, 500))
 
 

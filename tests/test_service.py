@@ -10,11 +10,14 @@ from agent import schema
 from agent.clock import Clock
 from agent.commands import rpc, system
 from agent.commands.executor import Executor
+from agent.commands.gate import Gate
 from agent.commands.once import Once
 from agent.commands.registry import Command, Registry
 from agent.commands.service import Incoming, Service
 from agent.errors import Unavailable
+from agent.keys import Keyring
 from agent.records import Records
+from agent.store import Store
 
 # The same requests with and without workers, wherever threads are safe.
 IMPLEMENTATIONS = [("workers=0", 0)]
@@ -22,6 +25,7 @@ if interpreter.THREADS == "gil":
     IMPLEMENTATIONS += [("workers=1", 1), ("workers=3", 3)]
 
 PREFIX = "limpet/reply/"
+CALL = "limpet/pump/call"
 LIMIT = 1000
 ROOM = 4
 
@@ -41,8 +45,10 @@ class Bench:
         self.responses = []
         once = Once(Records("data", "journal", Disk()), self.clock, 20, 65536, 0)
         once.recover(1)
+        keyring = Keyring(Store("data", Disk()), "data", Disk())
+        gate = Gate(keyring, {CALL: "pump"}, "pump", "n0", self.clock)
         self.service = Service(
-            registry, self.executor, self.clock, identity, PREFIX, LIMIT, self.take, once
+            registry, self.executor, self.clock, identity, PREFIX, LIMIT, self.take, once, gate
         )
         self.workers = workers
         self.gate = threading.Lock()
@@ -76,7 +82,7 @@ class Bench:
 
     def send(self, document, retained=False, topic=None, correlation=None, expiry_s=None):
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
-        self.service.accept(Incoming(payload, retained, topic, correlation, expiry_s))
+        self.service.accept(Incoming(CALL, payload, retained, topic, correlation, expiry_s))
         if self.workers:
             self.service.commit()  # it starts what was accepted
 
@@ -226,8 +232,8 @@ def test_a_declined_request_is_answered_busy_and_not_run(workers):
     bench = Bench(workers)
     request = {"id": "0123456789ab", "method": "t.add", "reply": PREFIX + "me"}
     for payload, topic in ((json.dumps(request).encode(), None), (b"{}", PREFIX + "x")):
-        bench.service.decline(Incoming(payload, False, topic, b"7", None))
-    bench.service.decline(Incoming(b"no json", False, None, None, None))
+        bench.service.decline(Incoming(CALL, payload, False, topic, b"7", None))
+    bench.service.decline(Incoming(CALL, b"no json", False, None, None, None))
     assert [r[0] for r in bench.responses] == [PREFIX + "me", PREFIX + "x"]
     assert all([r[1]["error"]["code"] == "busy" for r in bench.responses])
     assert bench.responses[0][1]["id"] == "0123456789ab"

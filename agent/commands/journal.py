@@ -173,8 +173,9 @@ class Journal:
 
 
 # What a record says. INTENT: it may take effect from now on; RESUMABLE: the same, and it may run
-# again after a restart; LEAVING: its end is the restart that comes now; ANSWER: how it ended.
-INTENT, RESUMABLE, LEAVING, ANSWER = range(1, 5)
+# again after a restart; LEAVING: its end is the restart that comes now; ANSWER: how it ended;
+# REFUSAL: the answer of one that was never started.
+INTENT, RESUMABLE, LEAVING, ANSWER, REFUSAL = range(1, 6)
 
 # lifetime_s: lifetime_ms in whole seconds; `gone`: keys that were forgotten for it; `words`: the
 # address of the caller as a dict, or of an ANSWER what was answered.

@@ -21,9 +21,9 @@ from agent.errors import (
 )
 
 # Where an answer goes: `id` and `correlation` are echoed; each may be None. `topic` None: the
-# caller wants no answer.
-Address = namedtuple("Address", ("id", "topic", "correlation"))
-NOWHERE = Address(None, None, None)
+# caller wants no answer. `key`: name of the key that seals it, "" for none.
+Address = namedtuple("Address", ("id", "topic", "correlation", "key"))
+NOWHERE = Address(None, None, None, "")
 
 # A request that may run: `expires` is an int of the device's monotonic clock, in ms; `dead_at` is
 # when its deadline or the broker will have refused every copy, None where neither counts its age.
@@ -55,11 +55,11 @@ FIELDS = (
 )
 
 
-def read_address(document, response_topic, correlation, prefix):
+def read_address(document, response_topic, correlation, prefix, key):
     """Where the answer to `document` goes.
 
     `response_topic` and `correlation` are the MQTT 5 properties or None; `prefix` is what every
-    reply topic begins with. A member that is wrong counts as absent here, `parse_request` names
+    reply topic begins with, `key` is the name of the caller's key. A member that is wrong counts as absent here, `parse_request` names
     it. Raises ReplyRefused.
     """
     topic = document.get("reply") if response_topic is None else response_topic
@@ -68,7 +68,7 @@ def read_address(document, response_topic, correlation, prefix):
     identity = document.get("id")
     if not isinstance(identity, str) or len(identity) > MOST_ID:
         identity = None
-    return Address(identity, topic, correlation)
+    return Address(identity, topic, correlation, key)
 
 
 def _check_reply_topic(topic, prefix):

@@ -1,7 +1,8 @@
 """From a request's bytes to the bytes of its response.
 
 The one rule: every request gets exactly one response at its address, if it has one, whatever is
-wrong with it, and nothing else suffers. `accept` judges requests and notes what is to run;
+wrong with it, and nothing else suffers; but for one whose seal is wrong, since nobody is known to
+have sent it. `accept` judges requests and notes what is to run;
 `commit` puts all of it, with what has ended, into the journal at once, and only then starts and
 answers. So whoever acknowledges a request does it after the next `commit`.
 Knows no MQTT: what arrives is an Incoming, what leaves goes through `answer`. Owner: the main
@@ -11,6 +12,7 @@ thread.
 from collections import namedtuple
 
 from agent.commands.executor import Task
+from agent.commands.gate import Repeated
 from agent.commands.message import (
     NOWHERE,
     Moment,
@@ -20,19 +22,20 @@ from agent.commands.message import (
     read_address,
 )
 from agent.commands.once import RUNNING, error_words, make_ticket
+from agent.commands.seal import BadSeal
 from agent.errors import Busy, IdRequired, LimpetError, Retained
 from agent.strict_json import parse_object
 
+# topic           that it came on
 # payload         bytes
 # retained        True if the broker kept it
 # response_topic  and correlation: MQTT 5's, or None
 # expiry_s        what MQTT 5 left of the message's life, or None
 Incoming = namedtuple(
-    "Incoming", ("payload", "retained", "response_topic", "correlation", "expiry_s")
+    "Incoming", ("topic", "payload", "retained", "response_topic", "correlation", "expiry_s")
 )
 
 
-ANONYMOUS = ""  # the key name of a caller without a key
 MOST_WAITING = 4  # addresses that the one answer of a running command goes to
 
 
@@ -41,10 +44,11 @@ class Service:
 
     `identity` is (device id, boot nonce); `prefix` begins every reply topic; `limit` is the
     largest response in bytes; `answer(topic, payload, correlation, keep)` sends one, `keep` False
-    if it is better lost than waited for; `once` is the journal, a once.Once.
+    if it is better lost than waited for; `once` is the journal, a once.Once; `gate` knows who asks
+    and what they may, a gate.Gate.
     """
 
-    def __init__(self, registry, executor, clock, identity, prefix, limit, answer, once):
+    def __init__(self, registry, executor, clock, identity, prefix, limit, answer, once, gate):
         self._registry = registry
         self._executor = executor
         self._clock = clock
@@ -53,6 +57,7 @@ class Service:
         self._limit = limit
         self._answer = answer
         self._once = once
+        self._gate = gate
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
         self._addresses = {}  # key of a `once` request under way: where its answer goes
@@ -62,26 +67,54 @@ class Service:
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
 
     def accept(self, incoming):
-        """Judge a request: note it for the next commit, or answer what can be answered at once."""
+        """Judge a request: note it for the next commit, or answer what can be answered at once.
+
+        Returns None, or a generator that must come to its end before the request counts as
+        accepted: it checks a signature, in steps.
+        """
+        try:
+            opened = self._gate.open(incoming.payload, incoming.topic, incoming.response_topic)
+        except BadSeal:
+            return None
+        if self._gate.needs_check(opened):
+            return self._check(opened, incoming)
+        self._judge(opened, incoming)
+        return None
+
+    def _check(self, opened, incoming):
+        try:
+            yield from self._gate.check(opened)
+        except BadSeal:
+            return
+        self._judge(opened, incoming)
+
+    def _judge(self, opened, incoming):
+        key = opened.caller.name
         address = NOWHERE
         try:
             if incoming.response_topic is not None:
-                address = self._address({}, incoming)  # so that even no JSON gets its answer
-            document = parse_object(incoming.payload)
-            address = self._address(document, incoming)
-            self._take(document, address, incoming)
+                address = self._address({}, incoming, key)  # so that even no JSON gets its answer
+            document = parse_object(opened.body)
+            address = self._address(document, incoming, key)
+            self._take(document, address, incoming, opened)
+        except Repeated:
+            pass  # the answer to the first copy is this one's too
         except LimpetError as error:
             self._answer_error(address, error)
 
     def decline(self, incoming):
         """Answer `busy` and run nothing: the response may be lost, since it waits for nothing."""
+        address = NOWHERE
         try:
-            if incoming.response_topic is None:
-                address = self._address(parse_object(incoming.payload), incoming)
-            else:
-                address = self._address({}, incoming)
+            opened = self._gate.open(incoming.payload, incoming.topic, incoming.response_topic)
+            if self._gate.needs_check(opened):
+                return  # who sent it is not known yet
+            document = parse_object(opened.body) if incoming.response_topic is None else {}
+            address = self._address(document, incoming, opened.caller.name)
+        except BadSeal:
+            return
         except LimpetError:
-            address = NOWHERE
+            pass
         self.declined += 1
         self._answer_error(address, Busy("too many calls at once; ask again later"), False)
 
@@ -92,10 +125,11 @@ class Service:
         moment = Moment(self._clock.now(), self._nonce, wall)
         return parse_request(document, address, moment, incoming.expiry_s)
 
-    def _address(self, document, incoming):
-        return read_address(document, incoming.response_topic, incoming.correlation, self._prefix)
+    def _address(self, document, incoming, key):
+        topic, correlation = incoming.response_topic, incoming.correlation
+        return read_address(document, topic, correlation, self._prefix, key)
 
-    def _take(self, document, address, incoming):
+    def _take(self, document, address, incoming, opened):
         try:
             task = self._task(document, address, incoming)
         except LimpetError:
@@ -106,6 +140,8 @@ class Service:
             return
         if task.ticket is not None and self._answer_known(task.ticket, address):
             return
+        self._gate.admit(opened)
+        self._gate.authorise(opened.caller, task.command, address.id)
         is_inline = task.command.inline
         if not is_inline:
             self._executor.check_room(len(self._batch))
@@ -222,7 +258,7 @@ class Service:
             self._answer_error(address, error)
             return
         self.answered += 1
-        self._answer(address.topic, payload, address.correlation, True)
+        self._send(address, payload, True)
 
     def _encode(self, address, result):
         return encode_result(address, self._device, self._clock.now(), result, self._limit)
@@ -238,6 +274,11 @@ class Service:
             self.unanswerable += 1
             return
         self.failed += 1
+        self._send(address, payload, keep)
+
+    def _send(self, address, payload, keep):
+        if address.key:
+            payload = self._gate.seal(address.key, address.topic, payload)
         self._answer(address.topic, payload, address.correlation, keep)
 
 
@@ -246,4 +287,4 @@ def _ticket_of(document, address):
     method, params = document.get("method"), document.get("params")
     if address.id is None or not isinstance(method, str):
         return None
-    return make_ticket(ANONYMOUS, address.id, method, params or {})
+    return make_ticket(address.key, address.id, method, params or {})
