@@ -15,7 +15,7 @@ MAX_FUNCTION_LINES = 50
 # Imports go down only: a file may import what stands above its own row, and its own row. The first
 # pattern that fits a module decides.
 LAYERS = (
-    ("the standard library's stand-ins", ("interpreter", "threading", "queue", "wakeup")),
+    ("the standard library's stand-ins", ("interpreter", "threading", "queue", "wakeup", "fcntl")),
     ("errors and clock", ("agent", "agent.errors", "agent.clock")),
     (
         "pure",
@@ -47,6 +47,8 @@ LAYERS = (
             "agent.schedule.book",
             "agent.log",
             "agent.boot",
+            "agent.devices",
+            "agent.devices.*",
             "agent.keys",
             "agent.mqtt.tcp",
             "agent.mqtt.waiter",

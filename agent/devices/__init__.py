@@ -1,0 +1,158 @@
+"""Capabilities and their back ends: what can be done with hardware here, by what, or why not.
+
+A capability has one contract, written in the module that is named after it, and back ends in
+order of preference: rows of data, imported when tried. A back end is here if everything in its
+`needs` is; what was missing is kept and told. The one rule: nothing is looked for by the name of
+a platform, and nothing is opened on import. Fakes ship in `*_fake.py`, stand in no row, and pass
+the same contract tests.
+"""
+
+import os
+from collections import namedtuple
+
+from agent.errors import Unavailable
+
+# module  what to import, or '' where the capability's own module is all there is
+# needs   what must be here: 'module NAME', 'path PATH', or 'attribute MODULE NAME'
+Backend = namedtuple("Backend", ("name", "module", "needs"))
+Capability = namedtuple("Capability", ("name", "about", "backends"))
+
+CAPABILITIES = (
+    Capability(
+        "file",
+        "device files opened without waiting",
+        (
+            Backend("cpython", "agent.devices.raw_cpython", ("attribute os O_NONBLOCK",)),
+            Backend("linux", "agent.devices.raw_linux", ("module _linux",)),
+            Backend("ffi", "agent.devices.raw_ffi", ("module ffi",)),
+            Backend("plain", "agent.devices.raw_plain", ("path /dev/null",)),
+        ),
+    ),
+    Capability(
+        "ioctl",
+        "requests to any device's driver",
+        (Backend("linux", "agent.devices.ioctl", ("module fcntl", "path /dev")),),
+    ),
+    Capability(
+        "tape",
+        "tape drives: position, operations, blocks",
+        (Backend("linux", "agent.devices.tape", ("module fcntl", "path /dev/nst0")),),
+    ),
+    Capability(
+        "input",
+        "keyboards, buttons, knobs: names, identities, events",
+        (Backend("linux", "agent.devices.input", ("module fcntl", "path /dev/input")),),
+    ),
+)
+
+
+class Devices:
+    """Loads back ends, and remembers which. Owner: the main thread, which loads all of them.
+
+    `table` is CAPABILITIES or, in a test, another; `import_module(name)` and `has(need)` likewise.
+    """
+
+    def __init__(self, table=CAPABILITIES, import_module=None, has=None):
+        self._table = table
+        self._import = import_module or _import
+        self._missing = has or missing
+        self._loaded = {}
+
+    def load(self, name):
+        """(back end's name, module) of a capability. Raises Unavailable with every reason."""
+        if name in self._loaded:
+            return self._loaded[name]
+        reasons = []
+        for backend in self._find(name).backends:
+            reason = self._reason(backend)
+            if reason is None:
+                try:
+                    self._loaded[name] = (backend.name, self._import(backend.module))
+                    return self._loaded[name]
+                except ImportError as error:
+                    reason = str(error)
+            reasons.append("%s: %s" % (backend.name, reason))
+        raise Unavailable("%s: not here; %s" % (name, "; ".join(reasons)))
+
+    def survey(self):
+        """What `about` tells of each capability: its back end, or why there is none.
+
+        Imports no back end: it looks for what each needs.
+        """
+        return {row.name: self._line(row) for row in self._table}
+
+    def describe(self, name):
+        """One capability with all its back ends. Raises Unavailable for an unknown one."""
+        row = self._find(name)
+        backends = []
+        for backend in row.backends:
+            reason = self._reason(backend)
+            words = {"name": backend.name, "here": reason is None}
+            if reason is not None:
+                words["reason"] = reason
+            backends.append(words)
+        return {"name": row.name, "about": row.about, "backends": backends}
+
+    def _line(self, row):
+        reasons = []
+        for backend in row.backends:
+            reason = self._reason(backend)
+            if reason is None:
+                return {"backend": backend.name}
+            reasons.append("%s: %s" % (backend.name, reason))
+        return {"absent": "; ".join(reasons)}
+
+    def _reason(self, backend):
+        for need in backend.needs:
+            reason = self._missing(need)
+            if reason is not None:
+                return reason
+        return None
+
+    def _find(self, name):
+        for row in self._table:
+            if row.name == name:
+                return row
+        known = ", ".join([row.name for row in self._table])
+        raise Unavailable("%s: no capability is called so; there are %s" % (name, known))
+
+
+def missing(need):
+    """Why a need of a back end is not met here, or None if it is."""
+    kind, _, thing = need.partition(" ")
+    return _LOOKS[kind](thing)
+
+
+def _missing_module(name):
+    try:
+        __import__(name)
+    except ImportError as error:
+        text = str(error)
+        return text if " " in text else "no module named %s" % name
+    return None
+
+
+def _missing_path(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return "no %s here" % path
+    return None
+
+
+def _missing_attribute(words):
+    module, _, name = words.partition(" ")
+    reason = _missing_module(module)
+    if reason is None and not hasattr(__import__(module), name):
+        return "%s has no %s" % (module, name)
+    return reason
+
+
+_LOOKS = {"module": _missing_module, "path": _missing_path, "attribute": _missing_attribute}
+
+
+def _import(name):
+    module = __import__(name)
+    for part in name.split(".")[1:]:
+        module = getattr(module, part)
+    return module

@@ -1,0 +1,22 @@
+"""Opens device files on CPython: `os.open` with O_NONBLOCK, wrapped in an unbuffered file.
+
+Contract of every `raw_*` module: `open_raw(path, writable) -> file` with read(n), write(data),
+fileno(), close(); read gives None where nothing is there yet. Raises OSError.
+"""
+
+import io
+import os
+
+WAITS_ON_OPEN = False
+
+
+def open_raw(path, writable):
+    """Open without waiting for a carrier, a medium or a writer."""
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        # Always "r+b": what the descriptor cannot do is the kernel's to refuse, with its errno.
+        return io.FileIO(descriptor, "r+b")
+    except OSError:
+        os.close(descriptor)  # FileIO refuses a folder, and leaves the descriptor to us
+        raise

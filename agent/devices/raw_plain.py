@@ -1,0 +1,11 @@
+"""Opens device files with MicroPython's own `open`, which may wait: for a carrier, for a medium.
+
+For builds with neither `_linux` nor `ffi`. The contract is that of `raw_cpython`.
+"""
+
+WAITS_ON_OPEN = True
+
+
+def open_raw(path, writable):
+    """Open, waiting as long as the driver does."""
+    return open(path, "r+b" if writable else "rb")
