@@ -6,7 +6,7 @@ more than that. Reading must go on all the same, since the acknowledgements that
 the same stream. So what comes above Receive Maximum (MQTT 3.1.1 knows none, and mosquitto 2.0.11
 was seen to send nine times as many) is answered `busy` at QoS 0, which needs no room.
 A call is acknowledged once its owner has committed to it: once a turn, for all that came in it.
-A call that is signed is its owner's only when the signature has been checked, some steps each turn.
+A signed call is its owner's once the signature has been checked, some steps each turn.
 Owner: the main thread.
 """
 

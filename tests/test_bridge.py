@@ -1,6 +1,6 @@
 """agent/bridge.py: no response is lost to a full outbox, and no call is taken meanwhile."""
 
-from agent.bridge import Bridge
+from agent.bridge import CHECK_STEPS, Bridge
 from agent.mqtt.inbox import Message
 
 CALL = "limpet/pump/call"
@@ -134,3 +134,50 @@ def test_after_a_disconnect_the_broker_sends_again_what_waited():
     link.room = 99
     bridge.step()
     assert payloads(link) == [1]
+
+
+def test_a_signed_call_is_acknowledged_when_it_was_checked_and_the_link_has_its_turns():
+    link = FakeLink(9)
+    bridge = Bridge(link, [CALL], RECEIVE_MAXIMUM)
+    accepted = []
+
+    def check(payload):
+        for _ in range(3 * CHECK_STEPS):
+            yield
+        accepted.append(payload)
+
+    def accept(incoming):
+        if incoming.payload == b"2":
+            return check(incoming.payload)
+        accepted.append(incoming.payload)
+        return None
+
+    bridge.connect(accept, None, lambda: None)
+    for number in (1, 2, 3):
+        bridge.receive(message(number))
+    turns = 0
+    while bridge.step():
+        turns += 1
+        assert link.acknowledged == [1, 3] and accepted == [b"1", b"3"]
+    assert turns == 3 and accepted[-1] == b"2" and link.acknowledged == [1, 3, 2]
+
+
+def test_calls_to_check_are_bounded_and_wait_in_order():
+    link = FakeLink(9)
+    bridge = Bridge(link, [CALL], RECEIVE_MAXIMUM)
+    accepted = []
+
+    def accept(incoming):
+        yield
+        accepted.append(int(incoming.payload))
+
+    bridge.connect(accept, lambda incoming: accepted.append(-1), lambda: None)
+    for number in range(1, 2 * RECEIVE_MAXIMUM + 3):
+        bridge.receive(message(number))
+    assert accepted == [-1, -1]
+    while bridge.step():
+        pass
+    assert accepted[2:] == list(range(1, 2 * RECEIVE_MAXIMUM + 1))
+    bridge.receive(message(77))
+    bridge.disconnected()
+    assert not bridge.step() and 77 not in accepted

@@ -59,8 +59,8 @@ def read_address(document, response_topic, correlation, prefix, key):
     """Where the answer to `document` goes.
 
     `response_topic` and `correlation` are the MQTT 5 properties or None; `prefix` is what every
-    reply topic begins with, `key` is the name of the caller's key. A member that is wrong counts as absent here, `parse_request` names
-    it. Raises ReplyRefused.
+    reply topic begins with, `key` is the name of the caller's key. A member that is wrong counts
+    as absent here, `parse_request` names it. Raises ReplyRefused.
     """
     topic = document.get("reply") if response_topic is None else response_topic
     if topic is not None:
