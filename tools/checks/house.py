@@ -5,7 +5,6 @@ The one rule here: a finding names file, line and rule, so that whoever reads it
 
 import ast
 import os
-import subprocess
 
 from checks.result import ROOT
 
@@ -75,15 +74,16 @@ PURE_LIBRARY = {"binascii", "collections", "hashlib", "heapq", "json", "struct",
 
 
 def files(*endings):
-    """Paths, from the root, of the files that git knows or would, with one of the endings."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    return [f for f in listed if f.endswith(endings) and os.path.exists(os.path.join(ROOT, f))]
+    """Paths, from the root, of the project's files with one of the endings, in order.
+
+    Read from the folder itself: a fresh machine may have unpacked it without git.
+    """
+    found = []
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = sorted(name for name in inner if not name.startswith((".", "__")))
+        path = os.path.relpath(folder, ROOT)
+        found += [os.path.normpath(os.path.join(path, name)) for name in sorted(names)]
+    return [path for path in found if path.endswith(endings)]
 
 
 def python_commands():
