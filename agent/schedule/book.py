@@ -37,7 +37,10 @@ class Book:
             self._pages[index].append(name)
         for index in range(PAGES):
             if self._pages[index]:
-                for record in self._read(index):
+                records = self._read(index)
+                # The very strings that the reader gets, so that memory holds each name once.
+                self._pages[index] = [record["name"] for record in records]
+                for record in records:
                     yield record
 
     def _load_page(self, index):

@@ -234,13 +234,28 @@ def _make_rule(spec):
     if len(kinds) != 1:
         raise BadParams("expected exactly one of every, cron and at")
     _refuse(spec, kinds[0])
-    zone = _parsed("zone", parse_zone, spec["zone"])
+    zone = _parsed("zone", _shared_zone, spec["zone"])
     if kinds[0] == "cron":
         return _parsed("cron", lambda text: Cron(text, zone), spec["cron"])
     if kinds[0] == "at":
         return At(_parse_moment("at", spec["at"], zone), zone)
     interval_s = spec["every"]
     return Every(interval_s, interval_s if spec["phase"] is None else spec["phase"])
+
+
+# Zones by their text, so that the schedules of a device share the one or two that it has.
+MAX_ZONES = 8
+_zones = {}
+
+
+def _shared_zone(text):
+    zone = _zones.get(text)
+    if zone is None:
+        zone = parse_zone(text)
+        if len(_zones) >= MAX_ZONES:
+            _zones.clear()
+        _zones[text] = zone
+    return zone
 
 
 # What says nothing beside a rule, and why.
@@ -266,7 +281,7 @@ def _refuse(spec, kind):
 def _make_policy(spec):
     until_s = None
     if spec["until"] is not None:
-        until_s = _parse_moment("until", spec["until"], parse_zone(spec["zone"]))
+        until_s = _parse_moment("until", spec["until"], _shared_zone(spec["zone"]))
     missed = spec["missed"] or (ONCE if spec["at"] is not None else SKIP)
     return Policy(missed, spec["overlap"], spec["jitter"], until_s, spec["count"])
 

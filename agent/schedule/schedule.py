@@ -138,7 +138,9 @@ class Schedule:
             return
         entry.due = entry.next_due(entry.after, entry.runs)
         if entry.due is not None:
-            self._push(entry, entry.due + entry.delay(self._seed, entry.due))
+            delay = entry.delay(self._seed, entry.due)
+            # The same object where it can be: on 32 bits a Unix time takes 32 bytes.
+            self._push(entry, entry.due + delay if delay else entry.due)
 
     def _push(self, entry, wake):
         self._order += 1

@@ -1,0 +1,113 @@
+"""Schedules in simulated time, and in memory: `INTERPRETER schedule_years.py years YEARS ENTRIES`
+and `INTERPRETER schedule_years.py heap ENTRIES FOLDER`.
+
+Runs on every interpreter, and prints one JSON object. `years` walks from wake-up to wake-up and
+starts every run that is due; `heap` tells what the runner holds once it has loaded so many
+schedules from FOLDER, where the interpreter counts its heap.
+"""
+
+import gc
+import json
+import sys
+
+_HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+sys.path.insert(0, _HERE + "/../../..")
+sys.path.append(_HERE + "/../../../compat")
+
+from interpreter import ticks_diff, ticks_ms  # noqa: E402 - found through the path set above
+
+from agent import schema  # noqa: E402
+from agent.errors import BadParams  # noqa: E402
+from agent.schedule.book import Book  # noqa: E402
+from agent.schedule.entry import DECLARATION, make_entry  # noqa: E402
+from agent.schedule.runner import Runner  # noqa: E402
+from agent.schedule.schedule import Schedule  # noqa: E402
+from agent.store import Store  # noqa: E402
+
+START_MS = 1795132800_000  # 2026-11-20
+DAY_MS = 86400_000
+ZONE = "CET-1CEST,M3.5.0,M10.5.0/3"
+
+
+def timing(index):
+    """What the entry of that number is declared with: a mix of the usual."""
+    minute, hour = index % 60, index % 24
+    kinds = (
+        {"cron": "%d */%d * * *" % (minute, (6, 8)[index % 2]), "zone": ZONE},
+        {"cron": "%d %d * * *" % (minute, hour), "zone": ZONE},
+        {"cron": "%d %d * * mon-fri" % (minute, hour)},
+        {"cron": "%d %d 1,15 * fri" % (minute, hour), "zone": ZONE, "jitter": 300},
+        {"every": 36000 + 60 * index, "jitter": 60},
+    )
+    return kinds[index % len(kinds)]
+
+
+def declare(index):
+    """A checked declaration, all members present."""
+    short = {"name": "schedule-%02d" % index, "method": "pump.set", "params": {"level": index}}
+    short.update(timing(index))
+    return schema.check(DECLARATION, short, BadParams)
+
+
+class Clock:
+    """A clock that stands still: as agent.clock.Clock."""
+
+    def now(self):
+        return 1000
+
+    def wall(self):
+        return START_MS, "synced"
+
+
+def years(number, entries):
+    """Simulate; how many runs were started, and in how many ms of real time."""
+    schedule = Schedule("device")
+    schedule.look(0, START_MS)
+    for index in range(entries):
+        schedule.add(make_entry(declare(index)), 0)
+    end = number * 365 * DAY_MS
+    began = ticks_ms()
+    now, runs, wake_ups = schedule.due(), 0, 0
+    while now < end:
+        wake_ups += 1
+        schedule.look(now, START_MS + now)
+        found = schedule.step(now)
+        while found:
+            schedule.started(found, False)
+            runs += 1
+            found = schedule.step(now)
+        now = schedule.due()
+    return {"ms": ticks_diff(ticks_ms(), began), "runs": runs, "wake_ups": wake_ups}
+
+
+def make_runner(folder):
+    """A runner over the schedules in the folder, none of which ever starts."""
+    return Runner(Book(Store(folder)), Clock(), 1, "device", (None, None, None))
+
+
+def heap(entries, folder):
+    """What the heap holds more with the schedules than without."""
+    writer = make_runner(folder)
+    for index in range(entries):
+        spec = declare(index)
+        writer.add(spec, make_entry(spec), "key", False)
+    writer = spec = None
+    if not hasattr(gc, "mem_alloc"):
+        return {}
+    make_runner(folder)  # once, so that what is only made once is there
+    gc.collect()
+    before = gc.mem_alloc()
+    runner = make_runner(folder)
+    problems = runner.load(1000)
+    gc.collect()
+    found = {"bytes": gc.mem_alloc() - before, "entries": len(runner.names())}
+    if problems:
+        raise ValueError(problems)
+    return found
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "years":
+        print(json.dumps(years(int(sys.argv[2]), int(sys.argv[3]))))
+    else:
+        print(json.dumps(heap(int(sys.argv[2]), sys.argv[3])))
