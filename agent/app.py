@@ -13,7 +13,7 @@ from wakeup import Channel
 from agent import VERSION, boot
 from agent.bridge import Bridge
 from agent.clock import Clock
-from agent.commands import key, policy_commands, rpc, system
+from agent.commands import device, key, policy, policy_commands, rpc, system
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
@@ -147,6 +147,7 @@ class Agent:
         keyring = self._gate.keyring
         self._registry.add(key.commands(keyring, self._device, self._on_keys_changed))
         self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
+        self._add_devices(keyring)
         service = Service(
             self._registry,
             self._executor,
@@ -160,6 +161,19 @@ class Agent:
         )
         self._bridge.connect(service.accept, service.decline, service.commit)
         return service
+
+    def _add_devices(self, keyring):
+        def guard(kind, where, first, last, write):
+            policy.check_hardware(keyring.policy, kind, where, first, last, write)
+
+        workers = len(self._executor.running)
+        self._hardware = device.Hardware(
+            guard, workers, self._config["mqtt"]["keep_alive_s"] * 1000
+        )
+        self._registry.add(device.commands(self._hardware))
+        self._registry.add_families(
+            device.FAMILIES, lambda name: device.load_family(name, self._hardware)
+        )
 
     def run(self):
         """Serve until the process ends."""
@@ -273,11 +287,12 @@ class Agent:
     def _capabilities(self):
         count = len(self._executor.running)
         reason = WORKERS_REASONS.get(THREADS, "the configuration says 0")
-        return {
-            "workers": {"count": count} if count else {"absent": reason},
-            "storage": {"absent": self._storage} if self._storage else {"backend": "files"},
-            "seals": {"form": "L1"} if self._gate.keyring.configured else {"absent": NO_KEYS},
-        }
+        lines = self._hardware.devices.survey()
+        lines["workers"] = {"count": count} if count else {"absent": reason}
+        lines["storage"] = {"absent": self._storage} if self._storage else {"backend": "files"}
+        has_keys = self._gate.keyring.configured
+        lines["seals"] = {"form": "L1"} if has_keys else {"absent": NO_KEYS}
+        return lines
 
     def _inform(self):
         unix_ms, quality = self._clock.wall()

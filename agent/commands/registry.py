@@ -33,26 +33,52 @@ class Registry:
 
     def __init__(self):
         self._commands = {}
+        self._families = {}  # name of a family that is not loaded yet: what loads it
+        self._late = {}  # commands of families that were loaded since
+        self._family_names = []
+
+    def add_families(self, names, load):
+        """Make families known whose commands `load(name)` gives when the first is asked for.
+
+        The main thread's to call, as `find` and `names` are, since loading imports.
+        """
+        for name in names:
+            self._families[name] = load
+            self._family_names.append(name)
 
     def add(self, commands):
         """Make `commands` known. A wrong declaration raises ValueError: it is ours to mend."""
+        self._add_to(self._commands, commands)
+
+    def _add_to(self, place, commands):
         for command in commands:
-            if command.name in self._commands:
+            if command.name in self._commands or command.name in self._late:
                 raise ValueError("%s is declared twice" % command.name)
             if command.permission not in PERMISSIONS or command.repeat not in REPEAT_RULES:
                 raise ValueError("%s: a wrong permission or repeat rule" % command.name)
-            self._commands[command.name] = command
+            place[command.name] = command
 
     def find(self, name):
         """The command called `name`. Raises UnknownMethod."""
         command = self._commands.get(name)
+        if command is None and self._family_names:
+            self._load_family(name.split(".")[0])
+            command = self._late.get(name)
         if command is None:
             raise UnknownMethod("%s: this device has no such command; rpc.list names all" % name)
         return command
 
+    def _load_family(self, name):
+        load = self._families.get(name)
+        if load is not None:
+            self._add_to(self._late, load(name))
+            del self._families[name]
+
     def names(self):
-        """Every name, sorted."""
-        return sorted(self._commands)
+        """Every name, sorted; loads every family to know them."""
+        for name in list(self._families):
+            self._load_family(name)
+        return sorted(list(self._commands) + list(self._late))
 
     def checked_params(self, command, params):
         """`params` with defaults filled in. Raises BadParams with the path of the wrong one."""
@@ -61,9 +87,14 @@ class Registry:
         return schema.check(command.params, params, BadParams)
 
     def digest(self):
-        """A short hash of all declarations: it changes when a command does."""
+        """A short hash of all declarations: it changes when a command does.
+
+        A family that loads late counts by its name: it changes with the agent's version only,
+        which `about` tells beside this.
+        """
         total = hashlib.sha256()
-        for name in self.names():
+        total.update(" ".join(sorted(self._family_names)).encode())
+        for name in sorted(self._commands):
             words = describe(self._commands[name])
             total.update(canonical(words).encode())
         return hexlify(total.digest()[:8]).decode()

@@ -14,7 +14,9 @@ class FakeInput:
     def __init__(self, target, name, identity=(3, 0x1D6B, 0x0104, 1)):
         self._target = target
         self._name = name.encode() + b"\0"
-        self._identity = dict(zip(("bustype", "vendor", "product", "version"), identity))
+        self._identity = dict(
+            zip(("bustype", "vendor", "product", "version"), identity)  # noqa: B905 - no strict= there
+        )
         self._events = []
 
     def press(self, code, value=1, sec=1, usec=5):

@@ -5,8 +5,8 @@ from support import raises, skip
 
 from agent.devices import codes, input, layout
 from agent.devices.faults import DeviceError
-from agent.devices.ioctl_fake import FakeTransport
 from agent.devices.input_fake import FakeInput
+from agent.devices.ioctl_fake import FakeTransport
 
 PATH = "/dev/input/event0"
 

@@ -1,0 +1,91 @@
+"""`tape.*`: a tape drive as its operator knows it.
+
+The one rule: whatever moves the tape may last minutes, and never runs where it would stop the
+agent unless the caller accepts that. Use /dev/nst*: /dev/st* rewinds after every command.
+"""
+
+from agent import schema
+from agent.commands.device_ioctl import is_harmless
+from agent.commands.device_parameters import MAX_DATA, decoded, encoded, path, stall_ms
+from agent.commands.registry import Command
+from agent.devices import requests, tape
+
+MAX_BLOCKS = 64
+
+
+def commands(hardware):
+    """The family's commands, over a Hardware."""
+    place = path("the drive: /dev/nst0 keeps its place between commands, /dev/st0 rewinds")
+    operation = schema.text("operation", choices=tuple(sorted(tape.OPERATIONS)))
+    count = schema.integer("count", None, low=0, high=0x7FFFFFFF, about="as the operation needs")
+    size = schema.integer("size_bytes", 65536, low=1, high=tape.LARGEST_BLOCK, unit="bytes")
+    most = schema.integer("blocks", 1, low=1, high=MAX_BLOCKS, about="how many at most")
+    block = schema.text("block", low=4, high=MAX_DATA * 4 // 3 + 4)
+    blocks = schema.sequence("blocks", block, low=1, high=MAX_BLOCKS, about="each in base64")
+    marks = schema.integer("marks", 1, low=0, high=2, about="file marks written after them")
+    return (
+        Command("tape.status", lambda params: _status(hardware, params), (place,),
+                "read", "repeat", False,
+                "Where the head is (-1: unknown), flags, block size, density, soft errors."),
+        Command("tape.operate", lambda params: _operate(hardware, params),
+                (place, operation, count, stall_ms()), "act", "once", False,
+                "One operation, done when it answers. The status after it."),
+        Command("tape.read", lambda params: _read(hardware, params),
+                (place, most, size, stall_ms()), "act", "once", False,
+                "The next blocks, in base64. {blocks, mark: true if a file mark ended them}"),
+        Command("tape.write", lambda params: _write(hardware, params),
+                (place, blocks, marks, stall_ms()), "act", "once", False,
+                "Writes blocks here; what stood further on is lost. The status after it."),
+    )  # fmt: skip
+
+
+def _open(hardware, params, request, writable, what=None):
+    transport = hardware.open_transport()
+    where = params["path"]
+    number = requests.code_of(requests.find(request), transport.target)
+    if writable or not is_harmless(where, request):
+        hardware.guard("ioctl", where, number, number, what is not None)
+    if what is not None:
+        hardware.check_wait(what, params["stall_ms"])
+    return transport.open(where, writable)
+
+
+def _status(hardware, params):
+    with _open(hardware, params, "MTIOCGET", False) as device:
+        return tape.status(device)
+
+
+def _operate(hardware, params):
+    name = params["operation"]
+    with _open(hardware, params, "MTIOCTOP", name in _WRITING, "tape " + name) as device:
+        tape.operate(device, name, params["count"])
+        return tape.status(device)
+
+
+_WRITING = ("weof", "weofi", "wsm", "erase", "mkpartition")
+
+
+def _read(hardware, params):
+    blocks = []
+    total = 0
+    with _open(hardware, params, "MTIOCTOP", False, "reading a tape") as device:
+        tape.check_type(device)
+        size = min(params["size_bytes"], MAX_DATA)
+        while len(blocks) < params["blocks"] and total + size <= MAX_DATA:
+            data = tape.read_block(device, size)
+            if not data:
+                return {"blocks": blocks, "mark": True}
+            total += len(data)
+            blocks.append(encoded(data))
+    return {"blocks": blocks, "mark": False}
+
+
+def _write(hardware, params):
+    blocks = [decoded(text, "blocks[%d]" % i) for i, text in enumerate(params["blocks"])]
+    with _open(hardware, params, "MTIOCTOP", True, "writing a tape") as device:
+        tape.check_type(device)
+        for data in blocks:
+            tape.write_block(device, data)
+        if params["marks"]:
+            tape.operate(device, "weof", params["marks"])
+        return tape.status(device)

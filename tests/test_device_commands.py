@@ -1,0 +1,168 @@
+"""What a caller may ask of devices: families that load late, a guard that denies, no stall."""
+
+from binascii import b2a_base64
+
+from support import raises
+
+from agent.commands import device
+from agent.commands.registry import Registry
+from agent.devices import codes, layout
+from agent.devices.faults import DeviceError
+from agent.devices.input_fake import FakeInput
+from agent.devices.ioctl_fake import FakeTransport
+from agent.devices.tape_fake import FakeTape
+from agent.errors import BadParams, LimpetError, Unavailable, UnknownMethod
+
+TAPE = "/dev/nst0"
+KEYS = "/dev/input/event3"
+TARGET = (codes.GENERIC, layout.LINUX_32)
+
+
+class Fakes(device.Hardware):
+    def __init__(self, guard=device.allow_nothing, workers=0, keep_alive_ms=60000):
+        super().__init__(guard, workers, keep_alive_ms)
+        drivers = {TAPE: FakeTape(TARGET), KEYS: FakeInput(TARGET, "limpet button")}
+        self.transport = FakeTransport(drivers, TARGET)
+
+    def open_transport(self):
+        return self.transport
+
+
+class Asked:
+    """A guard that allows everything and remembers what it was asked."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, *words):
+        self.calls.append(words)
+
+
+def registry_over(hardware):
+    registry = Registry()
+    registry.add(device.commands(hardware))
+    registry.add_families(device.FAMILIES, lambda name: device.load_family(name, hardware))
+    return registry
+
+
+def call(registry, method, **params):
+    command = registry.find(method)
+    return command.call(registry.checked_params(command, params))
+
+
+def test_a_family_is_loaded_when_it_is_asked_for():
+    loaded = []
+    hardware = Fakes()
+
+    def load(name):
+        loaded.append(name)
+        return device.load_family(name, hardware)
+
+    registry = Registry()
+    registry.add_families(device.FAMILIES, load)
+    before = registry.digest()
+    raises(UnknownMethod, registry.find, "system.ping")
+    assert loaded == []
+    assert registry.find("tape.status").name == "tape.status"
+    raises(UnknownMethod, registry.find, "tape.wind")
+    assert loaded == ["tape"] and registry.digest() == before
+    assert "ioctl.call" in registry.names() and sorted(loaded) == sorted(device.FAMILIES)
+
+
+def test_capabilities_are_listed_with_back_end_or_reason():
+    told = call(registry_over(Fakes()), "device.list")
+    assert all("backend" in line or line["absent"] for line in told.values())
+    assert call(registry_over(Fakes()), "device.describe", name="tape")["backends"]
+
+
+def test_without_a_policy_only_what_changes_nothing_is_asked():
+    registry = registry_over(Fakes())
+    assert call(registry, "tape.status", path=TAPE)["file_number"] == 0
+    told = call(registry, "ioctl.call", path=TAPE, request="MTIOCGET")
+    assert told["value"]["mt_type"] == 0x72
+    told = call(registry, "ioctl.call", path=KEYS, request="EVIOCGNAME", size=64)
+    assert told["status"] == 14
+    for method, params in (
+        ("tape.operate", {"path": TAPE, "operation": "rewind", "stall_ms": 9}),
+        ("tape.write", {"path": TAPE, "blocks": ["eHh4"], "stall_ms": 9}),
+        ("ioctl.call", {"path": TAPE, "request": "MTIOCTOP", "value": {"mt_op": 6}}),
+        ("ioctl.call", {"path": TAPE, "request": "MTIOCGET", "write": True}),
+        ("ioctl.call", {"path": TAPE + "/../st0", "request": "MTIOCGET"}),
+        ("ioctl.call", {"path": "/dev/watchdog0", "request": "WDIOC_GETTIMEOUT"}),
+        ("ioctl.call", {"path": "/dev/st0", "request": "MTIOCGET"}),
+        ("input.read", {"path": KEYS, "wait_ms": 0}),
+    ):
+        assert raises(LimpetError, call, registry, method, **params).code == "denied", method
+
+
+def test_the_guard_is_asked_for_the_very_request():
+    guard = Asked()
+    registry = registry_over(Fakes(guard, workers=0))
+    call(registry, "tape.operate", path=TAPE, operation="weof", stall_ms=100)
+    assert guard.calls == [("ioctl", TAPE, 0x40086D01, 0x40086D01, True)]
+
+
+def test_what_may_last_is_refused_where_it_would_stop_the_agent():
+    registry = registry_over(Fakes(Asked()))
+    error = raises(Unavailable, call, registry, "tape.operate", path=TAPE, operation="rewind")
+    assert "without workers" in error.message and "at most 30000" in error.message
+    error = raises(
+        BadParams, call, registry, "tape.operate", path=TAPE, operation="rewind", stall_ms=30001
+    )
+    assert "half the keep-alive" in error.message
+    for request in ("MTIOCTOP", 0xC0185A99):
+        error = raises(Unavailable, call, registry, "ioctl.call", path=TAPE, request=request)
+        assert "stall_ms" in error.message
+
+
+def test_a_tape_is_written_and_read_by_commands():
+    registry = registry_over(Fakes(Asked()))
+    blocks = [b2a_base64(b"first").decode().strip(), b2a_base64(b"second").decode().strip()]
+    told = call(registry, "tape.write", path=TAPE, blocks=blocks, stall_ms=10)
+    assert (told["file_number"], told["block_number"]) == (1, 0)
+    call(registry, "tape.operate", path=TAPE, operation="rewind", stall_ms=10)
+    told = call(registry, "tape.read", path=TAPE, blocks=8, size_bytes=512, stall_ms=10)
+    assert told == {"blocks": blocks, "mark": True}
+
+
+def test_errors_of_the_driver_pass_and_nothing_stays_open():
+    hardware = Fakes(Asked())
+    registry = registry_over(hardware)
+    for method, params in (
+        ("tape.operate", {"path": TAPE, "operation": "fsf", "count": 9, "stall_ms": 9}),
+        ("tape.status", {"path": KEYS}),
+        ("input.describe", {"path": TAPE}),
+        ("ioctl.call", {"path": KEYS, "request": "WDIOC_GETTIMEOUT"}),
+        ("ioctl.call", {"path": "/dev/nst7", "request": "MTIOCGET"}),
+    ):
+        error = raises(DeviceError, call, registry, method, **params)
+        assert error.data["path"] == params["path"] and error.data["name"]
+    assert hardware.transport.open_files == 0
+
+
+def test_wrong_arguments_name_themselves():
+    registry = registry_over(Fakes(Asked()))
+    for params, words in (
+        ({"request": "NOSUCH"}, "request: NOSUCH"),
+        ({"request": "EVIOCGNAME"}, "size: missing"),
+        ({"request": 1 << 32}, "request: "),
+        ({"request": True}, "request: expected a name or a number"),
+        ({"request": "EVIOCGRAB", "value": "x"}, "value.value: expected an integer"),
+        ({"request": "MTIOCTOP", "value": {"op": 6}, "stall_ms": 5}, "value.op: unknown"),
+        ({"request": "EVIOCGID", "data": "AAAA"}, "data: expected 8 bytes, got 3"),
+        ({"request": "EVIOCGNAME", "size": 8, "value": 5}, "value: this request takes"),
+    ):
+        error = raises(BadParams, call, registry, "ioctl.call", path=KEYS, **params)
+        assert words in error.message, error.message
+
+
+def test_a_request_is_described():
+    told = call(registry_over(Fakes()), "ioctl.describe", request=0x801C6D02)
+    assert told["name"] == "MTIOCGET" and told["size_bytes"] == 28
+
+
+def test_an_input_device_is_described_and_read():
+    hardware = Fakes(Asked())
+    registry = registry_over(hardware)
+    told = call(registry, "input.describe", path=KEYS)
+    assert told["name"] == "limpet button" and told["keys"] == [30, 46, 48]
