@@ -18,6 +18,7 @@ from agent.commands.journal import (
     INTENT,
     LEAVING,
     MAX_GONE,
+    REFUSAL,
     RESUMABLE,
     RUNNING,
     UNKEPT,
@@ -33,7 +34,7 @@ from agent.commands.journal import (
     make_key,
     read_address_words,
 )
-from agent.errors import Interrupted, LimpetError, ResultNotKept, Unavailable
+from agent.errors import Expired, Interrupted, LimpetError, ResultNotKept, Unavailable
 from agent.records import SEGMENT_BYTES
 
 # What a request is known by.
@@ -119,7 +120,7 @@ class Once:
             return
         for key in record.gone:
             self._journal.forget(key)
-        state = ENDED if record.kind == ANSWER else CUT
+        state = ENDED if record.kind in (ANSWER, REFUSAL) else CUT
         # The time that passed since is not known: it counts as none. So an entry may live longer
         # than it must, never shorter.
         forget_at = self._clock.now() + record.lifetime_s * 1000
@@ -188,14 +189,14 @@ class Once:
     def end(self, ticket, words):
         """Note how a running request ended; `words` is a dict of `result` or `error`."""
         entry = self._journal.find(ticket.key)
-        if entry is not None:
-            self._note_answer(entry, words)
+        was_refused = words.get("error", {}).get("code") == Expired.code
+        self._note_answer(entry, words, REFUSAL if was_refused else ANSWER)
 
-    def _note_answer(self, entry, words):
+    def _note_answer(self, entry, words, kind=ANSWER):
         size = len(json.dumps(words).encode())
         if size > MAX_ANSWER_BYTES:
             words = {"unkept": size}
-        self._note(ANSWER, entry, words)
+        self._note(kind, entry, words)
 
     def _note(self, kind, entry, words):
         left_ms = max(0, entry.forget_at - self._clock.now())
@@ -233,7 +234,7 @@ class Once:
 
     def _place(self, note, place):
         entry = self._journal.find(note.key)
-        if note.kind == ANSWER:
+        if note.kind in (ANSWER, REFUSAL):
             self._put(entry, place, len(note.data), ENDED)
         else:
             self._put(entry, place, entry.size, RUNNING)

@@ -159,6 +159,15 @@ def pytest_of(name, folder, timeout_s):
     return host_tests
 
 
+def simulate(size):
+    """tools/simulate, at the number of seeds that the size asks for."""
+    seeds = {"quick": "50", "usual": "500", "full": "10000"}[size]
+    result = Result()
+    command = [os.path.join(ROOT, "tools", "simulate"), "once", "--seeds", seeds]
+    result.add(run_once("simulate-once", command, 3600))
+    return result
+
+
 PARTS = (
     Part("style", "ruff, and the rules of the house: layers, refused language", style, True, True),
     Part("compile", "mpy-cross takes every file that goes to a device", compile_all, True, True),
@@ -181,6 +190,7 @@ PARTS = (
     Part(
         "fuzz", "mutated packets, 50,000 in all, raise nothing but BadMessage", fuzz, False, True
     ),
+    Part("simulate", "once means once, in simulated time, by seeds", simulate, True, True),
     Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),
     Part(
         "cron",

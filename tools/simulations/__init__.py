@@ -1,0 +1,1 @@
+"""Seeded simulations of the agent's own code in simulated time."""

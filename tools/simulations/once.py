@@ -1,0 +1,227 @@
+"""Once means once, against a model: an agent under every fault at once, from a seed.
+
+Real: bridge, service, executor, journal, records, store. Simulated: time, link, broker, medium,
+callers (broker.py; tests/journal_device.py; tests/faulty/disk.py). Faults: dropped connections,
+copies, late copies, full disks, kills inside a command or between two operations of the medium,
+power cuts there, several in one life. The invariant, checked at every answer and at the end:
+
+    1. A `once` command takes effect at most once.
+    2. A result, or a failure, is told only of what took effect, and tells it rightly.
+    3. `interrupted` is told only where a kill cut something off, and never of what resumes.
+    4. `expired` in time, `busy`, `unavailable` end in no effect unless a later try brings it.
+    5. Whatever is told of one id is always the same.
+    6. When the faults stop, every caller who has time left and goes on asking learns the end.
+"""
+
+import json
+import random
+
+from faulty.disk import Disk, PowerCut
+from journal_device import Device, Killed, World
+
+from agent.commands.once import Once
+from simulations.broker import RETRY_LATER, Broker, Caller, Wire
+
+WRAP_START = 2**30 - 5000  # ms: a 32-bit tick counter wraps soon after
+LUCKS = ("none", "none", "none", "all", "zeros", 1, 20, 100)
+METHODS = ("t.once", "t.once", "t.once", "t.inline", "t.resume", "t.fail", "t.repeat")
+FAULTY_MS = 40_000
+HEALED_MS = 400_000
+
+
+class Lie(Exception):
+    """The invariant does not hold; the message tells what was seen."""
+
+
+class Simulation:
+    """One seed's life of a device. `make_once` stands in for Once in tests of this simulator."""
+
+    def __init__(self, seed, make_once=Once):
+        self.random = random.Random(seed)
+        self.make_once = make_once
+        self.now = 0  # real time, in ms
+        self.base = WRAP_START if seed % 2 else 0
+        self.disk = Disk(None, self.random.choice(LUCKS))
+        self.world = World()
+        self.world.before = self.world.after = self._maybe_die
+        self.queue_ms = self.random.choice((20_000, 100_000))
+        self.broker = Broker(self._chance, self.queue_ms)
+        self.entries = self.random.choice((4, 12, 50))
+        self.callers = self._make_callers()
+        self.by_id = {"request-%08d" % caller.number: caller for caller in self.callers}
+        self.device = None
+        self.boots = 0
+        self.kills = 0
+        self.back_at = self.link_at = 0
+        self.booted_at = 0
+        self.healed = False
+        self.fills = fills_its_disk(seed)
+        # Not every fault in every life: one hides what another would show.
+        self.death_rate = self.random.choice((0, 0, 0.02, 0.1))
+        self.cut_rate = self.random.choice((0, 0.05, 0.2))
+        self.drop_rate = self.random.choice((0, 0.05, 0.3))
+
+    def _make_callers(self):
+        source = self.random
+        callers = []
+        for number in range(source.randrange(3, 25)):
+            ttl_ms = source.choice((3_000, 15_000, 300_000))
+            start = source.randrange(FAULTY_MS)
+            method = source.choice(METHODS)
+            callers.append(
+                Caller(number, method, start, ttl_ms, source.random() < 0.5, source.random() < 0.5)
+            )
+        return callers
+
+    def _chance(self, probability):
+        return not self.healed and self.random.random() < probability
+
+    def _maybe_die(self, number):
+        if self._chance(self.death_rate):
+            raise Killed()
+
+    def run(self):
+        """Live through the faults, then heal. Raises Lie."""
+        while self.now < FAULTY_MS:
+            self._live(self.random.choice((10, 100, 400, 1500)))
+        self.healed = True
+        self.disk.cut_at = None
+        self.disk.full = False
+        while self.now < FAULTY_MS + HEALED_MS and self._is_open():
+            self._live(3000)
+        self._check_end()
+
+    def _is_open(self):
+        return any(c.final is None and self.now < c.deadline for c in self.callers)
+
+    def _live(self, step_ms):
+        """Time goes by, and then everybody has one turn."""
+        self.now += step_ms
+        for caller in self.callers:
+            if caller.wants_to_try(self.now):
+                caller.tries += 1
+                caller.next_try = self.now + self.random.randrange(500, 7000)
+                dies_at = caller.deadline if caller.bounded else None
+                self.broker.publish(self.now, caller.request(self.now), dies_at)
+        try:
+            if self.device is not None or self._comes_back():
+                self._turn()
+        except (PowerCut, Killed):
+            self._die()
+
+    def _turn(self):
+        device = self.device
+        device.clock.time = self.base + self.now - self.booted_at
+        if self._chance(self.drop_rate):
+            device.wire.break_off()
+            device.bridge.disconnected()
+            self.broker.disconnect(self.now)
+            self.link_at = self.now + self.random.choice((0, 0, 3000, 18_000))
+        elif self.broker.away_since is not None and (self.now >= self.link_at or self.healed):
+            self.broker.connect(self.now)
+            device.wire.reconnect()
+        self._plan_faults()
+        if self.broker.away_since is None:
+            for message in self.broker.deliver(self.now):
+                device.bridge.receive(message)
+        for _ in range(self.random.randrange(1, 6)):
+            if not device.turn():
+                break
+        if self.broker.away_since is None and not self._chance(0.03):
+            device.wire.flush()
+        if self._chance(self.death_rate):
+            raise Killed()
+
+    def _plan_faults(self):
+        if self._chance(self.cut_rate):
+            self.disk.cut_at = self.disk.operations + self.random.randrange(8)
+        if self.fills and self._chance(0.05):
+            self.disk.full = not self.disk.full
+
+    def _comes_back(self):
+        if self.now < self.back_at and not self.healed:
+            return False
+        self.booted_at = self.now
+        if self._chance(self.cut_rate):
+            self.disk.cut_at = self.disk.operations + self.random.randrange(12)
+        wire = Wire(self.broker, self._chance, self._take)
+        self.device = Device(
+            self.world, self.disk, self.base, self.entries, self.make_once, self.queue_ms, wire
+        )
+        self.boots += 1
+        return True
+
+    def _die(self):
+        self.kills += 1
+        self.device = None
+        self.disk.cut_at = None
+        self.broker.disconnect(self.now)
+        self.back_at = self.now + self.random.choice((0, 500, 5000, 40_000))
+        if self.random.random() < 0.5:
+            self.disk.cut()
+
+    def _take(self, payload):
+        """A response reaches its caller."""
+        words = json.loads(payload)
+        caller = self.by_id[words["id"]]
+        answer = words["result"] if "result" in words else words["error"]["code"]
+        self._check_effects(caller)
+        if answer in RETRY_LATER or caller.method == "t.repeat":
+            return
+        if answer == "expired":
+            in_time = self.now < caller.deadline
+            if in_time and self._effects(caller) and caller.method != "t.resume":
+                self._lie(caller, "expired, and it took effect")
+            return
+        if answer == "result-not-kept":
+            if not self._effects(caller):
+                self._lie(caller, "its result was not kept, and there was no effect")
+            caller.final = caller.final or answer
+            return
+        self._check_answer(caller, answer)
+        caller.final = answer
+
+    def _effects(self, caller):
+        return self.world.effects.get(caller.number, 0)
+
+    def _check_effects(self, caller):
+        if self._effects(caller) > 1 and caller.method not in ("t.resume", "t.repeat"):
+            self._lie(caller, "took effect %d times" % self._effects(caller))
+
+    def _check_answer(self, caller, answer):
+        size = caller.number % 7 * 60
+        ran = {"n": caller.number, "text": "x" * size}
+        allowed = ("failed", "interrupted") if caller.method == "t.fail" else (ran, "interrupted")
+        if answer not in allowed:
+            self._lie(caller, "was told %r" % (answer,))
+        if answer == "interrupted":
+            if not self.kills or caller.method == "t.resume":
+                self._lie(caller, "was told of an interruption that there was not")
+        elif not self._effects(caller):
+            self._lie(caller, "was told of an effect that there was not")
+        # An answer that a full disk could not take is sent, and gone at the next restart.
+        if caller.final not in (None, answer, "result-not-kept") and not self.fills:
+            self._lie(caller, "was told %r before, and now %r" % (caller.final, answer))
+
+    def _check_end(self):
+        for caller in self.callers:
+            self._check_effects(caller)
+            # In a small journal there may be no place before the deadline.
+            has_time = caller.deadline >= FAULTY_MS + 60_000 and self.entries > len(self.callers)
+            if has_time and caller.method != "t.repeat" and caller.final is None:
+                self._lie(caller, "was never told how it ended")
+
+    def _lie(self, caller, text):
+        raise Lie("request %d (%s) %s" % (caller.number, caller.method, text))
+
+
+def fills_its_disk(seed):
+    """Whether the disk is full now and then in this seed."""
+    return seed % 4 == 3
+
+
+def run(seed, make_once=Once):
+    """Run one seed; returns (boots, kills). Raises Lie."""
+    simulation = Simulation(seed, make_once)
+    simulation.run()
+    return simulation.boots, simulation.kills
