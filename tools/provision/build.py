@@ -21,6 +21,7 @@ PATCHES = os.path.join(_LINUX, "patches")
 MODULES = os.path.join(_LINUX, "modules")
 NEEDED = ["gcc", "libc6-dev", "make", "pkg-config", "libffi-dev", "patch"]
 _WHY = "building MicroPython"
+_MAKE = ["make", "-j%d" % (os.cpu_count() or 1), "-C"]
 
 
 def patches():
@@ -35,8 +36,8 @@ def ingredients():
 
 def unpack(source, target, final):
     """Build what `source` describes, leaving the interpreter in `target`; returns what was met."""
-    met = _fetch(source, target)
-    top = _arrange(target)
+    met = fetch(source, target)
+    top = arrange(target)
     with step("compiling MicroPython (about a minute)"):
         _compile(top, source)
     built = glob.glob(os.path.join(top, "ports/unix/build-*", NAME))
@@ -49,7 +50,7 @@ def unpack(source, target, final):
     )  # fmt: skip
 
 
-def _fetch(source, target):
+def fetch(source, target):
     """Fetch both source packages into `target`; returns the version met of each."""
     archive = debian.Archive(source["suite"], kind="deb-src")
     packages = ("micropython", "mbedtls")
@@ -66,7 +67,7 @@ def _fetch(source, target):
     return met
 
 
-def _arrange(target):
+def arrange(target):
     """Unpack both sources into one tree, as MicroPython's own repository has it, and patch it."""
     top = _extract(target, "micropython_*.orig.tar.*")
     library = os.path.join(top, "lib/mbedtls")
@@ -77,10 +78,15 @@ def _arrange(target):
     readme = os.path.join(top, "lib/micropython-lib/README.md")
     os.makedirs(os.path.dirname(readme), exist_ok=True)
     open(readme, "a").close()
+    patch(top)
+    return top
+
+
+def patch(top):
+    """Apply our patches to the sources in `top`."""
     for path in patches():
         why = "applying " + os.path.basename(path)
         run(["patch", "-p1", "--fuzz=0", "--input", path], why, cwd=top)
-    return top
 
 
 def _extract(target, pattern):
@@ -98,12 +104,16 @@ def _compile(top, source):
     with open(manifest, "w", encoding="utf-8") as file:
         for module in source["modules"]:
             file.write('include("$(MPY_DIR)/%s")\n' % module)
-    make = ["make", "-j%d" % (os.cpu_count() or 1), "-C"]
-    # Not optimised: the compiler of what is frozen runs for a second and compiles for twenty.
-    run([*make, os.path.join(top, "mpy-cross"), "COPT=-O0"], _WHY)
+    make_cross_compiler(top)
     ours = ["FROZEN_MANIFEST=" + manifest, "USER_C_MODULES=" + MODULES]
     options = [*source["options"], *ours]
-    run([*make, os.path.join(top, "ports/unix"), *options], _WHY)
+    run([*_MAKE, os.path.join(top, "ports/unix"), *options], _WHY)
+
+
+def make_cross_compiler(top):
+    """Build mpy-cross, which compiles what is frozen, in the sources in `top`."""
+    # Not optimised: it runs for a second and compiles for twenty.
+    run([*_MAKE, os.path.join(top, "mpy-cross"), "COPT=-O0"], _WHY)
 
 
 def _keep_only(target, program):

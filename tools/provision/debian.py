@@ -73,10 +73,22 @@ class Archive:
                 "apt-get", "install", "--download-only", "--yes", "--no-install-recommends",
                 "-o", "Dir::Cache::archives=" + archives, *packages
             )  # fmt: skip
-        for file in sorted(glob.glob(os.path.join(archives, "*.deb"))):
-            run(["dpkg-deb", "--extract", file, target], "unpacking " + os.path.basename(file))
-            os.remove(file)
-        run(["rm", "-rf", archives], "clearing up")
+        _extract(archives, target)
+
+    def unpack_alone(self, packages, target):
+        """Unpack packages (`name` or `name=version`) into `target`, and nothing else with them."""
+        archives = os.path.join(target, ".archives")
+        os.makedirs(archives)
+        with cache.lock(self._name):
+            self._prepare()
+            self._apt("apt-get", "download", *packages, cwd=archives)
+        _extract(archives, target)
+
+    def depends(self, package):
+        """What apt tells of a package's dependencies, as text."""
+        with cache.lock(self._name):
+            self._prepare()
+            return self._apt("apt-cache", "depends", package)
 
     def source(self, package, version, target):
         """Fetch the files of a source package into `target`, checked by apt, not unpacked."""
@@ -203,6 +215,13 @@ def pip_wheel():
     if not wheels:
         raise Unavailable("Debian's python3-pip-whl holds no wheel of pip")
     return wheels[0]
+
+
+def _extract(archives, target):
+    for file in sorted(glob.glob(os.path.join(archives, "*.deb"))):
+        run(["dpkg-deb", "--extract", file, target], "unpacking " + os.path.basename(file))
+        os.remove(file)
+    run(["rm", "-rf", archives], "clearing up")
 
 
 def _compare(version, relation, other):

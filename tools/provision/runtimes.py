@@ -65,6 +65,11 @@ def get(name):
     raise Unavailable("%s cannot be had: %s" % (name, "; ".join(reasons)))
 
 
+def source_of(name):
+    """The first entry of sources.json for the interpreter called `name`."""
+    return _SOURCES[name][0]
+
+
 def available():
     """Every interpreter as a `Runtime`, without getting any: what is not here says why."""
     return [look(name) for name in NAMES]

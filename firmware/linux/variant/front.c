@@ -1,0 +1,74 @@
+// The program: says to MicroPython's own main() what to do with limpetd's command line.
+//
+// limpetd [OPTION ...]          runs the frozen limpetd.py, which sees nothing but frozen modules
+// limpetd --heap SIZE ...       the same, with a heap of its own size; must come first
+// limpetd --python [ARGUMENT]   is a plain MicroPython: FILE, -c TEXT, -m MODULE, -X heapsize=SIZE
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "py/mpprint.h"
+
+int interpreter_main(int argc, char **argv);
+extern const mp_print_t mp_stderr_print;
+
+#define HEAP "256k"
+#define START "import sys; sys.path[:] = ['.frozen']; import limpetd; limpetd.start()"
+
+// What the port says on stderr goes the interpreter's way: the C library's fprintf is 8 KB, and
+// this the only use of it.
+int fprintf(FILE *restrict file, const char *restrict format, ...) {
+    (void)file;
+    va_list values;
+    va_start(values, format);
+    int written = mp_vprintf(&mp_stderr_print, format, values);
+    va_end(values);
+    return written;
+}
+
+static int refuse(const char *text, int status) {
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written; // there is nobody else to tell
+    return status;
+}
+
+static int run_agent(int argc, char **argv) {
+    int first = 1;
+    const char *heap = HEAP;
+    if (argc > 1 && strcmp(argv[1], "--heap") == 0) {
+        if (argc < 3) {
+            return refuse("limpetd: --heap: expected a size, as 256k; --help tells more\n", 2);
+        }
+        heap = argv[2];
+        first = 3;
+    }
+    static const char name[] = "heapsize=";
+    char *option = malloc(sizeof(name) + strlen(heap));
+    char **words = calloc(argc + 6, sizeof(char *));
+    if (option == NULL || words == NULL) {
+        return refuse("limpetd: no memory to start in\n", 1);
+    }
+    strcpy(option, name);
+    strcat(option, heap);
+    int count = 0;
+    words[count++] = argv[0];
+    words[count++] = "-X";
+    words[count++] = option;
+    words[count++] = "-c";
+    words[count++] = START;
+    for (int at = first; at < argc; at++) {
+        words[count++] = argv[at];
+    }
+    return interpreter_main(count, words);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--python") == 0) {
+        argv[1] = argv[0];
+        return interpreter_main(argc - 1, argv + 1);
+    }
+    return run_agent(argc, argv);
+}

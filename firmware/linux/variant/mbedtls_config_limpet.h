@@ -1,0 +1,85 @@
+// limpetd's TLS: a client of TLS 1.2, and no more than brokers and servers need today.
+//
+// In: ECDHE with ECDSA or RSA certificates (P-256, P-384, X25519; RSA up to 4096 bits), AES-GCM
+// and AES-CBC, ChaCha20-Poly1305 for machines without AES instructions, client certificates (mTLS)
+// with keys of either kind, server names, certificates in PEM and DER.
+// Out: servers, SHA-1 (4 KB), DTLS, TLS 1.0 and 1.1, key exchange by RSA alone (no forward secrecy), curves that
+// nobody uses. TLS 1.3 stays out: it wants the PSA layer of mbedtls, about 60 KB here.
+#ifndef LIMPET_MBEDTLS_CONFIG_H
+#define LIMPET_MBEDTLS_CONFIG_H
+
+#include "py/mpconfig.h"
+
+// Certificates have dates, and they are checked.
+#define MBEDTLS_HAVE_TIME
+#define MBEDTLS_HAVE_TIME_DATE
+#define MBEDTLS_PLATFORM_C
+#define MBEDTLS_DEPRECATED_REMOVED
+
+// Protocol
+#define MBEDTLS_SSL_TLS_C
+#define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_PROTO_TLS1_2
+#define MBEDTLS_SSL_SERVER_NAME_INDICATION
+#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
+#define MBEDTLS_SSL_ENCRYPT_THEN_MAC
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
+// Records: a peer may send 16 KB at once; ours are small.
+#define MBEDTLS_SSL_IN_CONTENT_LEN (16384)
+#define MBEDTLS_SSL_OUT_CONTENT_LEN (4096)
+
+// Ciphers
+#define MBEDTLS_CIPHER_C
+#define MBEDTLS_AES_C
+#define MBEDTLS_AES_FEWER_TABLES // 6 KB less, a little slower
+#define MBEDTLS_AES_ROM_TABLES
+#define MBEDTLS_GCM_C
+#define MBEDTLS_CIPHER_MODE_CBC
+#define MBEDTLS_CHACHA20_C
+#define MBEDTLS_POLY1305_C
+#define MBEDTLS_CHACHAPOLY_C
+
+// Digests
+#define MBEDTLS_MD_C
+#define MBEDTLS_SHA224_C
+#define MBEDTLS_SHA256_C
+#define MBEDTLS_SHA256_SMALLER
+#define MBEDTLS_SHA384_C
+#define MBEDTLS_SHA512_C
+#define MBEDTLS_SHA512_SMALLER
+
+// Public keys
+#define MBEDTLS_BIGNUM_C
+#define MBEDTLS_MPI_MAX_SIZE 512
+#define MBEDTLS_ECP_C
+#define MBEDTLS_ECDH_C
+#define MBEDTLS_ECDSA_C
+#define MBEDTLS_ECP_DP_SECP256R1_ENABLED
+#define MBEDTLS_ECP_DP_SECP384R1_ENABLED
+#define MBEDTLS_ECP_DP_CURVE25519_ENABLED
+#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_RSA_C
+#define MBEDTLS_PKCS1_V15
+#define MBEDTLS_PKCS1_V21
+#define MBEDTLS_PK_C
+#define MBEDTLS_PK_PARSE_C
+#define MBEDTLS_OID_C
+#define MBEDTLS_ASN1_PARSE_C
+#define MBEDTLS_ASN1_WRITE_C
+
+// Certificates
+#define MBEDTLS_X509_USE_C
+#define MBEDTLS_X509_CRT_PARSE_C
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+#define MBEDTLS_PEM_PARSE_C
+#define MBEDTLS_BASE64_C
+
+// Randomness
+#define MBEDTLS_ENTROPY_C
+#define MBEDTLS_CTR_DRBG_C
+
+#define MBEDTLS_ERROR_C // mp_mbedtls_errors.c: the words of an error, 5 KB
+
+#endif

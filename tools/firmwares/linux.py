@@ -1,0 +1,131 @@
+"""Builds limpetd for a target: MicroPython's unix port, our configuration, the agent frozen.
+
+The one rule: a build happens in a folder of its own that holds all that it reads but the compiler
+and musl, under paths that leave no trace, so that the same source gives the same bytes.
+"""
+
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+
+from provision import Unavailable, build, cache
+from provision.environment import TOOLS
+from provision.runtimes import source_of
+from provision.steps import run, step
+
+from firmwares import targets
+
+ROOT = os.path.dirname(TOOLS)
+NAME = "limpetd"
+FROZEN = "frozen_content.o"  # kept beside the program, for tools/size
+_RECIPE = 1  # changed when this file makes something else of the same ingredients
+_WHY = "building limpetd"
+# What of our tree goes into a build; the manifest reads it from the copy.
+_OURS = ("agent", "compat", "firmware/linux")
+# What no build reads, 90 % of the sources.
+_UNREAD = (
+    "tests", "docs", "logo", "examples", "drivers", "lib/mbedtls/tests", "lib/mbedtls/programs",
+    "lib/mbedtls/docs", "lib/mbedtls/framework", "lib/mbedtls/3rdparty",
+)  # fmt: skip
+_SMALL = ("-fno-pie", "-fno-ident", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+_LINK = ("-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,norelro", "-Wl,--hash-style=gnu")
+
+
+def program(name, tls=True):
+    """The path of limpetd for the target called `name`, built first if it is missing."""
+    target = targets.TARGETS[name]
+    folder = "firmware/%s-%s%s-%s" % (NAME, name, "" if tls else "-no-tls", key()[:12])
+    return os.path.join(cache.made(folder, lambda home: make(target, tls, home)), NAME)
+
+
+def key():
+    """Changes with everything that a build is made of; hexadecimal text."""
+    digest = hashlib.sha256(("%d %r" % (_RECIPE, source_of("micropython-gil"))).encode())
+    digest.update(os.environ.get("MICROPY_DIR", "").encode())
+    for path in ingredients():
+        digest.update(os.path.relpath(path, ROOT).encode() + b"\0")
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
+def ingredients():
+    """The paths of all files of ours that a build is made of, in a fixed order."""
+    found = []
+    for folder in _OURS:
+        for ending in ("py", "c", "h", "mk", "patch"):
+            pattern = os.path.join(ROOT, folder, "**", "*." + ending)
+            found += glob.glob(pattern, recursive=True)
+    return sorted(found)
+
+
+def make(target, tls, home):
+    """Build for `target`, with `tls` or without, leaving the program in the folder `home`."""
+    compiler = targets.compiler(target, home)
+    work = tempfile.mkdtemp(prefix="limpet-firmware-")
+    try:
+        top = os.path.join(work, "micropython")
+        shutil.copytree(sources(), top, symlinks=True)
+        for folder in _OURS:
+            shutil.copytree(os.path.join(ROOT, folder), os.path.join(work, "limpet", folder))
+        with step("building limpetd for %s%s" % (target.name, "" if tls else " without TLS")):
+            _make(top, work, compiler, target, tls)
+        for name in (NAME, NAME + ".map", FROZEN):
+            shutil.move(os.path.join(work, "build", name), os.path.join(home, name))
+    finally:
+        shutil.rmtree(work)
+
+
+def _make(top, work, compiler, target, tls):
+    ours = os.path.join(work, "limpet", "firmware", "linux")
+    options = [
+        "BUILD=" + os.path.join(work, "build"),
+        "VARIANT_DIR=" + os.path.join(ours, "variant"),
+        "USER_C_MODULES=" + os.path.join(ours, "modules"),
+        "FROZEN_MANIFEST=" + os.path.join(ours, "manifest.py"),
+        "CROSS_COMPILE=" + target.prefix,
+        "CC=" + " ".join(compiler),
+        "CFLAGS_EXTRA=" + " ".join([*_SMALL, "-ffile-prefix-map=%s=" % work]),
+        "LDFLAGS_EXTRA=" + " ".join(_LINK),
+        "MICROPY_PY_SSL=%d" % tls,
+    ]
+    # The date in sys.version is that of the sources, and no repository around us is asked.
+    stamp = os.path.getmtime(os.path.join(top, "py", "mpconfig.h"))
+    environment = dict(
+        os.environ, SOURCE_DATE_EPOCH="%d" % stamp, GIT_CEILING_DIRECTORIES=work, LC_ALL="C"
+    )
+    command = ["make", "-j%d" % (os.cpu_count() or 1), "-C", os.path.join(top, "ports/unix")]
+    run([*command, *options], _WHY, environment=environment)
+
+
+def sources():
+    """The folder with MicroPython's sources, patched, and its cross-compiler built."""
+    own = os.environ.get("MICROPY_DIR")
+    if own and not os.path.isdir(os.path.join(own, "ports", "unix")):
+        raise Unavailable("$MICROPY_DIR is %s, which holds no MicroPython" % own)
+    digest = hashlib.sha256(("%r %r" % (own, source_of("micropython-gil"))).encode())
+    for path in build.patches():
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    name = "firmware/sources-" + digest.hexdigest()[:12]
+    return os.path.join(cache.made(name, lambda home: _arrange(own, home)), "micropython")
+
+
+def _arrange(own, home):
+    top = os.path.join(home, "micropython")
+    if own:
+        shutil.copytree(own, top, ignore=shutil.ignore_patterns(".git", "build*"))
+        build.patch(top)
+    else:
+        source = source_of("micropython-gil")
+        build.fetch(source, home)
+        os.rename(build.arrange(home), top)
+        for name in os.listdir(home):
+            if name != "micropython":
+                os.remove(os.path.join(home, name))
+    for name in _UNREAD:
+        shutil.rmtree(os.path.join(top, name), ignore_errors=True)
+    with step("building MicroPython's cross-compiler"):
+        build.make_cross_compiler(top)
