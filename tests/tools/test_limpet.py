@@ -272,7 +272,7 @@ def test_text_that_is_not_utf_8_is_a_usage_error(limpet):
     assert "cannot be written as JSON" in fail(done, 2)
 
 
-@pytest.mark.parametrize("words", [[], ["ls"], ["call"], ["describe"], ["watch"]])
+@pytest.mark.parametrize("words", [[], ["ls"], ["call"], ["describe"], ["watch"], ["key"]])
 def test_help_teaches_within_80_columns(words):
     out = succeed(run_limpet([*words, "--help"], COLUMNS="80"))
     assert max(map(len, out.splitlines())) < 80

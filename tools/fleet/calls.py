@@ -38,6 +38,7 @@ class Call:
         self.made = now
         self.expires = now + ttl
         self.deadline = now + timeout
+        self.resealed = 0  # how often it was sealed again because the device called it stale
         self.refused = None  # why the last answer on this device's topic was not taken
         self._give_up = give_up
         self._finished = threading.Event()
@@ -88,9 +89,14 @@ class Call:
 
 
 class Calls:
-    """The calls that wait, by device and id."""
+    """The calls that wait, by device and id.
 
-    def __init__(self):
+    `on_stale(call, data)` is asked about an answer `stale`: True says that the call was sent again
+    with what `data` tells, and waits on.
+    """
+
+    def __init__(self, on_stale=None):
+        self._on_stale = on_stale
         # Guards _waiting and every call's end: two answers, or an answer and a timeout, may meet.
         self._lock = threading.Lock()
         self._waiting = {}
@@ -128,7 +134,7 @@ class Calls:
             reply = parse_reply(payload)
             self._match(device, reply)
         except BadReply as error:
-            self._refuse(device, str(error))
+            self.refuse(device, str(error))
 
     def _match(self, device, reply):
         if reply.get("device") != device:
@@ -141,11 +147,18 @@ class Calls:
         try:
             result = read_outcome(reply, call)
         except (CallError, BadReply) as error:
-            self.finish(call, error=error)
+            if not self._is_sent_again(call, error):
+                self.finish(call, error=error)
         else:
             self.finish(call, result)
 
-    def _refuse(self, device, reason):
+    def _is_sent_again(self, call, error):
+        if self._on_stale is None or not isinstance(error, CallError) or error.code != "stale":
+            return False
+        return isinstance(error.data, dict) and self._on_stale(call, error.data)
+
+    def refuse(self, device, reason):
+        """Count an answer that was not taken."""
         with self._lock:
             self.refused[reason] += 1
             for call in self._waiting.values():

@@ -10,11 +10,12 @@ import secrets
 import threading
 import time
 
-from . import address
+from . import address, keys
 from .calls import Call, Calls, new_id
-from .errors import CallTimeout, NotListening, Refused, Unreachable
+from .errors import BadReply, CallTimeout, NotListening, Refused, Unreachable
 from .link import Link
 from .roster import Roster
+from .seal import Sealer, is_seal_word, split
 from .topics import Topics, check_device_name
 
 TIMEOUT_S = 10.0
@@ -22,6 +23,7 @@ RETRY_S = (0.2, 10.0)
 # How long to wait for a broker that does not give us our own message back (its access list may
 # forbid it). Only then is a list of devices made on time alone.
 SETTLE_S = 2.0
+MAXIMUM_RESEALS = 2  # a device that restarts between two of them is not worth a third
 _NOT_AUTHORIZED = 0x87  # MQTT 5 section 2.4
 _NO_SUBSCRIBERS = 0x10
 _log = logging.getLogger("limpet.fleet")
@@ -32,21 +34,25 @@ class Fleet:
 
     `url` is the broker (else `$LIMPET_BROKER`, else this machine's), `root` the topic above all
     devices, `ca` a file of certificates to trust in place of the system's, `timeout` how long
-    a call and a connection may take unless a call says otherwise, `retry` the first and the
-    longest pause before the next attempt once a connection has been lost, `notice(text)` is told
+    a call and a connection may take unless a call says otherwise, `key` the caller's key (a file,
+    or a `keys.Key`; else the file in `$LIMPET_KEY`, else none), `retry` the first and the longest
+    pause before the next attempt once a connection has been lost, `notice(text)` is told
     of lost and new connections, from a thread of the fleet's own.
 
     May be used from several threads. Raises AddressError at once for a wrong URL or root.
     """
 
     def __init__(
-        self, url=None, root="limpet", *, ca=None, timeout=TIMEOUT_S, retry=RETRY_S, notice=None
-    ):
+        self, url=None, root="limpet", *, ca=None, timeout=TIMEOUT_S, key=None,
+        retry=RETRY_S, notice=None,
+    ):  # fmt: skip
         self.address = address.parse(url)
         self.root = root
         self.timeout = timeout
         self._topics = Topics(root, secrets.token_hex(8))
-        self._calls = Calls()
+        key = keys.find(key)
+        self.sealer = None if key is None else Sealer(key)
+        self._calls = Calls(self._seal_again)
         self._roster = Roster()
         self._watching_all = False
         self._echoes = {}
@@ -145,6 +151,8 @@ class Fleet:
             self._wait,
         )
         payload = call.request(self._topics.reply(device), now)
+        if self.sealer and self.connected and self._roster.get(device) is None:
+            self.device(device)  # its status says what to seal for
         self._calls.add(call)
         # A call that was added before the connection was ready is sent by `_ready`; one that
         # falls between is sent twice, which its id makes harmless.
@@ -172,6 +180,9 @@ class Fleet:
                 f"{call.method} to {call.device}; it may have run: ask again with the id {call.id}"
             )
         text = f"no answer from {call.device} in {call.timeout:g} s"
+        if self.sealer:
+            name = self.sealer.key.name
+            text += f" (a device that does not hold the key {name} as it is here stays silent)"
         if call.refused:
             text += f"; what came was refused: {call.refused}"
         return CallTimeout(text, call.device, call.method, call.id)
@@ -181,7 +192,37 @@ class Fleet:
             self._acknowledged(call, code)
 
         left = call.expires - time.monotonic()
-        connection.publish(self._topics.call(call.device), payload, left, acknowledged)
+        topic = self._topics.call(call.device)
+        if self.sealer:
+            payload = self.sealer.request(call.device, topic, payload, self._nonce(call.device))
+        connection.publish(topic, payload, left, acknowledged)
+
+    def _nonce(self, name):
+        """What names the boot that the device is in; None if it is away."""
+        device = self._roster.get(name)
+        nonce = device.status.get("nonce") if device and device.state == "online" else None
+        return nonce if isinstance(nonce, str) and is_seal_word(nonce) else None
+
+    def _seal_again(self, call, told):
+        """Send a call again that the device called stale, with what it says is in force."""
+        connection = self._link.connection
+        now = time.monotonic()
+        if not self.sealer or not connection or call.expires <= now:
+            return False
+        if call.resealed >= MAXIMUM_RESEALS:
+            return False
+        call.resealed += 1
+        for number in (told.get("seq"), told.get("counter")):
+            if isinstance(number, int):
+                self.sealer.skip_to(number)
+        nonce = told.get("nonce")
+        if not isinstance(nonce, str) or not is_seal_word(nonce):
+            nonce = None
+        payload = call.request(self._topics.reply(call.device), now)
+        topic = self._topics.call(call.device)
+        payload = self.sealer.request(call.device, topic, payload, nonce)
+        connection.publish(topic, payload, call.expires - now)
+        return True
 
     def _acknowledged(self, call, code):
         """The broker has the request, or says why it goes nowhere (MQTT 5 only)."""
@@ -240,9 +281,29 @@ class Fleet:
             return
         kind, device = self._topics.split(topic) or (None, None)
         if kind == "reply":
-            self._calls.answer(device, payload)
+            self._answered(device, topic, payload)
         elif kind:
-            self._roster.update(device, kind, payload, retained, time.monotonic())
+            seal = self._seal_of(device, topic, payload)
+            body = split(payload)[1]
+            self._roster.update(device, kind, body, retained, time.monotonic(), seal)
+
+    def _answered(self, device, topic, payload):
+        if self.sealer:
+            try:
+                payload = self.sealer.open(device, topic, payload)
+            except BadReply as error:
+                self._calls.refuse(device, str(error))
+                return
+        self._calls.answer(device, split(payload)[1])
+
+    def _seal_of(self, device, topic, payload):
+        """Of a state: None without a key, False if its seal is not right, else its number."""
+        if not self.sealer or not payload:
+            return None
+        try:
+            return self.sealer.open_numbered(device, topic, payload)[2]
+        except BadReply:
+            return False
 
 
 def _nothing():

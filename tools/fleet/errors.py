@@ -13,6 +13,10 @@ class AddressError(FleetError):
     """The broker's URL, the root topic or a device's name is not well formed."""
 
 
+class KeyFileError(FleetError):
+    """The caller's key cannot be read, written or used."""
+
+
 class Unreachable(FleetError):
     """There is no connection to the broker: no such host, nobody listens, TLS fails, line lost."""
 

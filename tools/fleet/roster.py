@@ -8,7 +8,7 @@ monotonic clock. Called from the connection's thread and from callers': one cond
 import collections
 import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .connection import MAXIMUM_MESSAGE_BYTES
 
@@ -21,14 +21,16 @@ MAXIMUM_DEVICES = 100_000
 class Device:
     """One device. `status` and `about` are the objects it published, {} until it has.
 
-    `changed` is when its status changed under our eyes, in monotonic seconds; None if it was
-    like that when we came.
+    `sealed` says whether its status came with a seal for this caller's key that is right, None if
+    this caller has no key. `changed` is when its status changed under our eyes, in monotonic
+    seconds; None if it was like that when we came.
     """
 
     name: str
     status: dict = field(default_factory=dict)
     about: dict = field(default_factory=dict)
     changed: float | None = None
+    sealed: bool | None = None
 
     @property
     def state(self) -> str:
@@ -48,6 +50,7 @@ class Roster:
         self._condition = threading.Condition()
         self._devices = {}
         self._stale = set()
+        self._newest = {}  # name: (boot, number of its last sealed status)
         self._watchers = []
         self.refused = collections.Counter()
 
@@ -60,8 +63,11 @@ class Roster:
         with self._condition:
             return self._devices.get(name)
 
-    def update(self, name, kind, payload, retained, now):
-        """Take what arrived on the `status` or `about` topic (`kind`) of a device."""
+    def update(self, name, kind, payload, retained, now, seal=None):
+        """Take what arrived on the `status` or `about` topic (`kind`) of a device.
+
+        `seal` is None without a key, False for one that is not right, else the seal's number.
+        """
         try:
             said = _parse(payload)
         except ValueError:
@@ -73,7 +79,28 @@ class Roster:
                 self.refused["a device too many"] += 1
                 return
             self._stale.discard(name)
-            self._put(name, before, _merge(name, before, kind, said, retained, now))
+            after = _merge(name, before, kind, said, retained, now)
+            if after is not None and kind == "status":
+                if self._is_old(name, said or {}, seal):
+                    self.refused["a status older than one seen"] += 1
+                    return
+                after = replace(after, sealed=None if seal is None else seal is not False)
+            self._put(name, before, after)
+
+    def _is_old(self, name, status, seal):
+        """Whether a right seal shows a status that came before the one seen last.
+
+        The will is sealed when the device connects, so that `offline` is older by rights.
+        """
+        if seal is None or seal is False:
+            return False
+        boot = status.get("boot")
+        place = (boot if isinstance(boot, int) else 0, seal)
+        newest = self._newest.get(name, (0, 0))
+        if place[0] == newest[0] and status.get("state") != "online":
+            return False
+        self._newest[name] = max(place, newest)
+        return place < newest
 
     def mark_stale(self):
         """From here to `drop_stale` the broker repeats what it keeps."""
@@ -161,4 +188,5 @@ def _merge(name, before, kind, said, retained, now):
         status = said or {}
     else:
         about = said or {}
-    return Device(name, status, about, changed) if status or about else None
+    sealed = before.sealed if before else None
+    return Device(name, status, about, changed, sealed) if status or about else None

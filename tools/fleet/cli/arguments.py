@@ -10,6 +10,7 @@ import json
 from ..address import DEFAULT, VARIABLE
 from ..client import TIMEOUT_S
 from ..errors import AddressError
+from ..keys import VARIABLE as KEY_VARIABLE
 from ..topics import check_device_name
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
@@ -22,6 +23,7 @@ examples:
   limpet call pump-7 system.info           run a command, print its result
   limpet call pump-7 system.echo text=hi   the same with a parameter
   limpet watch                             see devices come and go
+  limpet key --help                        seal what you ask, and let few ask
 
 exit status:
   0  done
@@ -61,6 +63,25 @@ online: it is connected. offline: it went, or its link was cut. sleeping: it
 comes back by itself. BOOT counts its starts; CLOCK says whether its wall clock
 can be believed.
 """
+KEY_EXAMPLES = f"""\
+A key is one secret file. A device knows it by its name and holds a secret made
+of it for that device alone; what it may do is the device's to say. With a key
+on, requests are sealed, and only sealed answers are taken.
+
+A first key gets to a device by hand, into keys.json in its data directory:
+  limpet key new ann.key
+  limpet key show ann.key pump-7 --permissions all > keys.json
+A restart takes it; remove the file then, it holds a secret. Every other key
+goes over the wire, wrapped under that one:
+  export {KEY_VARIABLE}=ann.key
+  limpet key new bob.key
+  limpet key give bob.key pump-7 --permissions read,act
+  limpet call pump-7 key.list
+  limpet call pump-7 key.withdraw name=bob
+
+permissions: read act files code update admin, or all of them: all
+"""
+PERMISSIONS = ("read", "act", "files", "code", "update", "admin")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -111,6 +132,7 @@ def _build():
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
+    _add_key(add("key", "make keys, and let devices know them", KEY_EXAMPLES), common)
     return parser
 
 
@@ -128,6 +150,8 @@ def _common():
         "--ca", metavar="FILE", help="with mqtts://, trust these certificates (PEM)"
     )
     group.add_argument("--root", help="topic above all devices (limpet)")
+    group.add_argument("--key", metavar="FILE",
+                       help=f"seal requests with this key; else with ${KEY_VARIABLE}")  # fmt: skip
     group.add_argument("--timeout", type=_seconds, metavar="SECONDS",
                        help=f"how long to wait for an answer ({TIMEOUT_S:g})")  # fmt: skip
     return common
@@ -161,6 +185,46 @@ def _add_watch(parser):
     parser.add_argument("devices", nargs="*", type=_device, metavar="DEVICE",
                         help="only these (all)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _add_key(parser, common):
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions",
+                                    required=True, parser_class=_Parser)  # fmt: skip
+
+    def add(name, help):
+        return actions.add_parser(name, help=help, description=help + ".", formatter_class=_Help,
+                                  parents=[common])  # fmt: skip
+
+    def file(action):
+        action.add_argument("file", metavar="FILE")
+
+    def rights(action, default):
+        action.add_argument("--permissions", type=_permissions, default=default, metavar="LIST",
+                            help="as read,act, or all" + ("" if default is None else " (read)"),
+                            required=default is None)  # fmt: skip
+
+    new = add("new", "make a key and keep it in FILE")
+    file(new)
+    new.add_argument("--name", help="what devices call it (the file's name without its ending)")
+    show = add("show", "print the name in FILE; with DEVICE, keys.json for that device: a secret")
+    file(show)
+    show.add_argument("device", metavar="DEVICE", nargs="?", type=_device)
+    rights(show, ("read",))
+    give = add("give", "let DEVICE know the key in FILE; --key has to be an admin there")
+    file(give)
+    give.add_argument("device", metavar="DEVICE", type=_device)
+    rights(give, None)
+    give.add_argument("--replace", action="store_true",
+                      help="the device knows a key of that name: this one takes its place when "
+                           "it is first used")  # fmt: skip
+
+
+def _permissions(text):
+    words = PERMISSIONS if text == "all" else tuple(text.split(","))
+    for word in words:
+        if word not in PERMISSIONS:
+            raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(PERMISSIONS)}, all")
+    return words
 
 
 def _device(text):

@@ -12,6 +12,7 @@ from ..errors import (
     BadReply,
     CallError,
     FleetError,
+    KeyFileError,
     NoAnswer,
     NotListening,
     Unreachable,
@@ -24,6 +25,7 @@ _STATUSES = (
     (CallError, ANSWERED_ERROR),
     (BadReply, ANSWERED_ERROR),
     (AddressError, USAGE),
+    (KeyFileError, USAGE),
     (NoAnswer, NO_ANSWER),
     (Unreachable, NO_BROKER),
 )
@@ -97,7 +99,12 @@ def _about_params(error, _fleet):
     yield f"limpet describe {error.device} {error.method} shows its parameters"
 
 
-_REMEDIES = {"unknown-method": _about_method, "bad-params": _about_params}
+def _about_rights(error, _fleet):
+    if "without a key" in error.message:
+        yield "give the key that may: --key FILE, or its name in $LIMPET_KEY"
+
+
+_REMEDIES = {"denied": _about_rights, "unknown-method": _about_method, "bad-params": _about_params}
 
 
 def _no_answer(error, fleet):

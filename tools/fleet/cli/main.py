@@ -9,7 +9,7 @@ import sys
 
 from ..client import TIMEOUT_S, Fleet
 from ..errors import FleetError
-from . import commands
+from . import commands, key
 from .arguments import parse, read_object
 from .explain import BROKEN_PIPE, DONE, INTERRUPTED, explain, status_of
 from .present import paint, wrapped
@@ -19,6 +19,7 @@ COMMANDS = {
     "call": commands.call,
     "describe": commands.describe,
     "watch": commands.watch,
+    "key": key.give,
 }
 
 
@@ -46,6 +47,9 @@ def _run(argv):
     if names.command == "call" and names.params is None:
         names.params = read_object(sys.stdin.read(), names.parser)
     try:
+        if names.command == "key" and names.action in key.ALONE:
+            key.ALONE[names.action](names)
+            return DONE
         with _fleet(names) as fleet:
             return _guarded(fleet, names)
     except FleetError as error:
@@ -67,6 +71,7 @@ def _fleet(names):
         getattr(names, "root", "limpet"),
         ca=getattr(names, "ca", None),
         timeout=getattr(names, "timeout", TIMEOUT_S),
+        key=getattr(names, "key", None),
         notice=commands.note,
     )
 
