@@ -147,6 +147,15 @@ def test_runs_at_the_same_time_come_in_the_order_they_were_planned(start):
     assert [name for _, name, _, _, _ in world.found] == ["c", "a", "b"] * 2
 
 
+def test_of_a_tie_the_one_that_has_waited_longer_comes_first(start):
+    world = World(start, "2026-11-20T12:00Z")
+    world.add("often", cron="0 13,14,15 * * *")
+    world.add("seldom", cron="0 13,15 * * *")
+    world.live(3 * HOUR)
+    names = [name for _, name, _, _, _ in world.found]
+    assert names == ["often", "seldom", "often", "seldom", "often"]
+
+
 def test_nothing_is_due_between_wake_ups(start):
     world = World(start, "2026-11-20T12:00Z")
     world.add("a", every=601)
@@ -172,6 +181,14 @@ def test_until_and_count_end_a_schedule(start):
     assert [name for _, name, _, _, _ in world.found] == ["b", "a", "c", "b", "a"]
     assert [world.schedule.find(name).is_finished() for name in "abc"] == [True] * 3
     assert world.schedule.due() is None
+
+
+def test_a_late_run_is_never_due_after_until(start):
+    world = World(start, "2026-11-20T12:00Z")
+    world.add(cron="0 * * * *", until="2026-11-20T14:30Z", missed="once")
+    world.sleep(8 * HOUR)
+    world.turn()
+    assert world.runs() == ["11-20T14:00"]
 
 
 def test_jitter_delays_the_start_and_not_the_due_time(start):
@@ -345,6 +362,17 @@ def test_a_pause_leaves_out_and_a_resume_misses_nothing(start):
     assert [kind for kind, _, _, _, _ in world.found] == ["run"] * 4
 
 
+def test_a_pause_holds_what_waits_for_the_run_before_it(start):
+    world = World(start, "2026-11-20T12:00Z")
+    world.runs_on = True
+    world.add(cron="0 * * * *", overlap="queue")
+    world.live(2 * HOUR)
+    world.schedule.pause("a")
+    world.end()
+    world.live(HOUR)
+    assert world.runs() == ["11-20T13:00"]
+
+
 def test_a_removed_schedule_is_gone_and_the_others_stay(start):
     world = World(start, "2026-11-20T12:00Z")
     for index in range(30):
@@ -469,6 +497,19 @@ def test_a_correction_while_a_run_waits_loses_neither(start):
     world.end()
     world.live(HOUR)
     assert world.runs()[2:] == ["11-20T15:00"]
+
+
+def test_a_correction_puts_what_waited_back_only_once(start):
+    world = World(start, "2036-11-20T12:00Z")
+    world.runs_on = True
+    world.add(cron="0 * * * *", overlap="queue")
+    world.live(2 * HOUR)
+    world.set_wall("2026-11-20T12:10Z")
+    world.turn()
+    world.runs_on = False
+    world.end()
+    world.live(2 * HOUR)
+    assert world.runs() == ["11-20T13:00", "11-20T13:00", "11-20T14:00"]
 
 
 def test_summer_time_in_a_living_schedule(start):

@@ -7,7 +7,7 @@ from schedule_device import HOUR, NOON, Device
 from support import raises
 
 from agent.errors import TooLarge
-from agent.schedule.book import MAX_RECORD_BYTES
+from agent.schedule.book import MAX_RECORD_BYTES, Book
 from agent.schedule.runner import MAX_ENTRIES
 from agent.store import Store
 
@@ -65,6 +65,19 @@ def test_a_page_that_is_no_json_is_told_and_never_written_over():
     assert Store("data", device.disk).read("schedule-0") == b"\xff{"
     device.cut()
     assert device.runner.names() == ["b"]
+
+
+def test_of_two_records_of_a_name_the_newer_counts_whichever_page_it_is_in():
+    store = Store("data", Disk())
+    book = Book(store)
+    sizes = (("x", 1900), ("y", 1900), ("a", 100), ("z", 1900), ("w", 1700))
+    for name, size in sizes:
+        book.write({"name": name, "text": "." * size})
+    book.remove("x")
+    book.write({"name": "a", "text": "+" * 1800})  # from the second page to the first
+    again = Book(store)
+    assert sorted([record["name"] for record in again.load()]) == ["a", "w", "y", "z"]
+    assert again.read("a")["text"] == "+" * 1800
 
 
 def change(device, done):

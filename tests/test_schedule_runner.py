@@ -65,6 +65,19 @@ def test_what_must_be_known_is_one_write_for_each_run(start):
     assert device.disk.operations - before == 10 * one
 
 
+def test_a_run_is_stored_on_the_turn_after_it_was_handed_over(start):
+    # By then the journal has its intent; stored before that, a power cut would lose the run.
+    device = Device(start, NOON)
+    device.add("a", cron="0 * * * *", missed="once")
+    device.sleep(HOUR)
+    before = device.disk.operations
+    device.runner.step(device.clock.now())
+    assert device.ids() and device.disk.operations == before
+    assert device.runner.due <= device.clock.now()  # the loop does not sleep before
+    device.runner.step(device.clock.now())
+    assert device.disk.operations > before and device.runner.due > device.clock.now()
+
+
 def test_a_missed_run_is_made_up_for_after_the_power_is_back(start):
     device = Device(start, NOON)
     device.add("skip", cron="0 * * * *")
