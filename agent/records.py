@@ -24,7 +24,8 @@ from interpreter import sync_file
 from agent.store import Files, StoreError
 
 MAX_RECORD_BYTES = 16384  # a segment is held whole in memory while it is recovered
-SEGMENT_BYTES = 8192
+SEGMENT_BYTES = 4096  # an erase block of most flash chips
+_USUAL_BYTES = 512  # what one read of a record asks for: more would be set aside for nothing
 _HEAD = "<HI"  # length of the payload, CRC-32 of segment number, place, length and payload
 _HEAD_BYTES = struct.calcsize(_HEAD)
 
@@ -176,14 +177,16 @@ class Records:
     def read(self, place):
         """The payload of the record at `place`, or None if it is not whole there any more."""
         number, offset = place
+        path = self._path(number)
         try:
-            size = _HEAD_BYTES + MAX_RECORD_BYTES
-            data = self._files.read_part(self._path(number), offset, size)
+            data = self._files.read_part(path, offset, _USUAL_BYTES)
+            if len(data) < _HEAD_BYTES:
+                return None
+            stop = _HEAD_BYTES + struct.unpack_from("<H", data, 0)[0]
+            if stop > len(data):
+                data = self._files.read_part(path, offset, stop)
         except OSError:
             return None
-        if len(data) < _HEAD_BYTES:
-            return None
-        stop = _HEAD_BYTES + struct.unpack_from("<H", data, 0)[0]
         return _open_record(number, offset, data[:stop])
 
     def drop_oldest(self):

@@ -42,6 +42,7 @@ Ticket = namedtuple("Ticket", ("key", "content"))
 
 MAX_ANSWER_BYTES = 1024  # of JSON: room for the answer of everything under way is set aside
 _OVERHEAD = 40  # bytes around an answer in its record, rounded up
+_MOVED_AT_ONCE = 8  # records in memory while a segment is emptied
 _NOWHERE = (0, 0)  # the place of what is not written yet
 
 # Something noted and not written: a record's kind, its bytes, the keys that it names as forgotten.
@@ -256,18 +257,24 @@ class Once:
             pass  # nothing is lost; the next write tries again, or tells why it cannot
 
     def _move_out(self, number):
-        keys, datas = [], []
+        keys, data = [], []
         now = self._clock.now()
         for entry in self._journal.entries():
             if entry.place[0] != number:
                 continue
-            data = self._records.read(entry.place)
-            if data is None or (entry.forget_at <= now and entry.state != RUNNING):
+            record = self._records.read(entry.place)
+            if record is None or (entry.forget_at <= now and entry.state != RUNNING):
                 self._journal.forget(entry.key)
-            else:
-                keys.append(entry.key)
-                datas.append(data)
-        for index, place in enumerate(self._records.append(datas)):
+                continue
+            keys.append(entry.key)
+            data.append(record)
+            if len(keys) >= _MOVED_AT_ONCE:
+                self._move(keys, data)
+                keys, data = [], []
+        self._move(keys, data)
+
+    def _move(self, keys, data):
+        for index, place in enumerate(self._records.append(data)):
             entry = self._journal.find(keys[index])
             self._put(entry, place, entry.size, entry.state)
 

@@ -51,6 +51,7 @@ class Device:
             "log": "debug",
         }
         values["mqtt"].update(changes.pop("mqtt", {}))
+        self.entry = changes.pop("entry", ["-m", "agent"])
         values.update(changes)
         self.config = folder / "agent.json"
         self.config.write_text(json.dumps(values))
@@ -59,7 +60,7 @@ class Device:
 
     def start(self):
         """Start the agent; it comes online by itself."""
-        command = [self.runtime.path, "-m", "agent", "--config", str(self.config)]
+        command = [self.runtime.path, *self.entry, "--config", str(self.config)]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
