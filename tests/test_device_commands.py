@@ -166,3 +166,41 @@ def test_an_input_device_is_described_and_read():
     registry = registry_over(hardware)
     told = call(registry, "input.describe", path=KEYS)
     assert told["name"] == "limpet button" and told["keys"] == [30, 46, 48]
+
+
+class OneBoard:
+    """A bus with one function, for the order of what is asked."""
+
+    def __init__(self):
+        self.touched = []
+
+    def check(self, slot, bar, offset, width):
+        if offset + width > 32:
+            raise BadParams("PCI addr space")
+
+    def load(self, *place):
+        self.touched.append(place)
+        return 7
+
+    def store(self, *place):
+        self.touched.append(place)
+        return 8
+
+
+def test_a_register_is_touched_only_after_header_and_policy_agree():
+    guard = Asked()
+    hardware = Fakes(guard)
+    board = OneBoard()
+    hardware.pci_functions = lambda: board
+    registry = registry_over(hardware)
+    place = {"slot": "0000:00:04.0", "bar": 0, "offset": 8}
+    raises(BadParams, call, registry, "pci.read", slot=place["slot"], bar=0, offset=30)
+    assert guard.calls == [] and board.touched == []
+    assert call(registry, "pci.read", **place) == {"value": 7}
+    assert guard.calls == [("pci", "0000:00:04.0/bar0", 8, 11, False)]
+    assert call(registry, "pci.write", value=1, dry_run=True, **place) == {"before": None}
+    assert board.touched == [("0000:00:04.0", 0, 8, 4)]
+    assert call(registry, "pci.write", value=1, **place) == {"before": 8}
+    hardware.guard = device.allow_nothing
+    assert raises(LimpetError, call, registry, "pci.read", **place).code == "denied"
+    assert len(board.touched) == 2

@@ -15,6 +15,7 @@ FAMILIES = {
     "ioctl": "agent.commands.device_ioctl",
     "tape": "agent.commands.device_tape",
     "input": "agent.commands.device_input",
+    "pci": "agent.commands.device_pci",
 }
 
 
@@ -44,6 +45,14 @@ class Hardware:
         self._workers = workers
         self._keep_alive_ms = keep_alive_ms
         self._transport = None
+        self._functions = None
+
+    def pci_functions(self):
+        """The functions on this machine's PCI bus. Raises Unavailable with every reason."""
+        if self._functions is None:
+            module = self.devices.load("pci")[1]
+            self._functions = module.Functions(self.devices.load("window")[1])
+        return self._functions
 
     def open_transport(self):
         """The real transport. Raises Unavailable with every reason."""
@@ -52,10 +61,13 @@ class Hardware:
             self._transport = module.Transport(self.devices.load("file")[1])
         return self._transport
 
-    def prepare(self):
-        """Import what `open_transport` needs, so that no worker has to; its refusal can wait."""
+    def prepare(self, name):
+        """Import what a family needs, so that no worker has to; a refusal can wait."""
         try:
-            self.open_transport()
+            if name == "pci":
+                self.pci_functions()
+            else:
+                self.open_transport()
         except Unavailable:
             pass  # whoever needs it is told
 
@@ -90,7 +102,7 @@ def load_family(name, hardware):
     module = FAMILIES.get(name)
     if module is None:
         return ()
-    hardware.prepare()
+    hardware.prepare(name)
     return _module(module).commands(hardware)
 
 

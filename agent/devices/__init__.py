@@ -29,6 +29,15 @@ CAPABILITIES = (
         ),
     ),
     Capability(
+        "window",
+        "a device's memory, at exact widths",
+        (
+            Backend("cpython", "agent.devices.window_cpython", ("attribute mmap PROT_READ",)),
+            Backend("linux", "agent.devices.window_linux", ("attribute _linux mmap",)),
+            Backend("ffi", "agent.devices.window_ffi", ("module ffi", "module uctypes")),
+        ),
+    ),
+    Capability(
         "ioctl",
         "requests to any device's driver",
         (Backend("linux", "agent.devices.ioctl", ("module fcntl", "path /dev")),),
@@ -42,6 +51,11 @@ CAPABILITIES = (
         "input",
         "keyboards, buttons, knobs: names, identities, events",
         (Backend("linux", "agent.devices.input", ("module fcntl", "path /dev/input")),),
+    ),
+    Capability(
+        "pci",
+        "PCI functions: headers, BARs, registers",
+        (Backend("linux", "agent.devices.pci_linux", ("path /sys/bus/pci/devices",)),),
     ),
 )
 
