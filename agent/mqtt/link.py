@@ -63,6 +63,7 @@ class Link:
         self._readable = True  # False once `wait` knows that nothing came
         self._listening = False  # whether the poller waits for bytes and nothing else
         self._unfinished = False  # whether received bytes are still to be read as packets
+        self._silent = False  # whether bytes came after which nothing was sent
         self._keep_alive = session.keep_alive
         # On MicroPython looking up a method costs more than much of what is done here, because
         # the object's own, full table is searched first; so what each message needs is bound once.
@@ -90,17 +91,13 @@ class Link:
         """Yield every event that has come; connect, time out and reconnect where that is due."""
         try:
             if self._stage == _UP or self._comes_up(now):
-                unread = self._readable
+                if self._readable and not self._unfinished:
+                    self._read(now)
                 self._readable = self._unfinished = True
-                next_event = self._next_event
-                while True:
-                    event = next_event()
-                    if event:
-                        yield event
-                    elif unread and self._read(now):
-                        unread = False
-                    else:
-                        break
+                event = self._next_event()
+                while event:
+                    yield event
+                    event = self._next_event()
                 self._unfinished = self.session.paused
                 self._look_after(now)
         except BadMessage as error:
@@ -130,14 +127,15 @@ class Link:
         self._waiter.watch(self._transport.pollable)
 
     def _read(self, now):
-        """Whether bytes came. One read in each `receive`, so that a flood leaves others time."""
+        """Read once in each `receive`, so that a flood leaves others time.
+
+        Only when all that came before is taken: then there is room for one byte at least.
+        """
         session = self.session
-        if self._transport is None or session.ended or session.paused:
-            return False
         count = self._transport.read_into(session.space())
         if count:
             session.filled(count, now)
-        return count > 0
+            self._silent = True
 
     def _look_after(self, now):
         session = self.session
@@ -182,7 +180,7 @@ class Link:
         self._unsent = b""
         self._failure = None
         self._readable = True
-        self._unfinished = self._listening = False
+        self._unfinished = self._listening = self._silent = False
 
     def send(self, now):
         """Write what is queued, in one piece; what the system does not take goes first later."""
@@ -197,9 +195,13 @@ class Link:
             self._unsent = b""
             return
         self._unsent = data[count:]
+        self._silent = False
 
     def wait(self, timeout_ms):
         """Sleep until bytes come or `wake` is called; at most `timeout_ms`, negative: for ever."""
+        if self._silent:
+            self._silent = False
+            self._transport.acknowledge()
         if self._stage == _UP and not self._unfinished and not self._unsent and self._listening:
             self._readable = self._sleep(timeout_ms)  # the usual
             return

@@ -5,7 +5,8 @@ Every failure is a TransportError whose `code` tells a program and whose message
 what happened. A back-end file: what sockets do differently on CPython and MicroPython is settled
 here.
 
-A transport has: open(), finish(), read_into(view), write(data), close(), and `pollable`.
+A transport has: open(), finish(), read_into(view), write(data), acknowledge(), close(), and
+`pollable`.
 """
 
 import socket
@@ -18,8 +19,10 @@ from agent.errors import LimpetError
 
 _TCP = 6  # IPPROTO_TCP; MicroPython has no names for these
 _NODELAY = 1
-# Linux acknowledges at once after this option, until it thinks better of it; so it is set after
-# each read. Without it a broker with Nagle's algorithm on waits 40 ms for our acknowledgement.
+# Linux acknowledges what came at once when this option is set, and not for ever after; so it is
+# set before each wait that follows a read. Without it a broker with Nagle's algorithm on waits
+# 40 ms for our acknowledgement. Where something is sent that carries the acknowledgement along,
+# one of its own would be a packet too many.
 _QUICKACK = 12 if sys.platform == "linux" else None
 
 _CODES = {ECONNREFUSED: "refused", ETIMEDOUT: "timeout"}
@@ -42,7 +45,7 @@ class Tcp:
         self.name = "%s:%d" % (host, port)
         self._host = host
         self._port = port
-        self._read = self._set_option = None
+        self._read = None
         self._quick = _QUICKACK is not None
         self.pollable = None
 
@@ -62,7 +65,6 @@ class Tcp:
                 raise self._failure(error, "unreachable")
         # CPython's sockets read into a buffer under this name, MicroPython's under that.
         self._read = getattr(channel, "recv_into", None) or channel.readinto
-        self._set_option = channel.setsockopt
 
     def finish(self):
         """Whether the connection is there; raises what the attempt ended with."""
@@ -94,12 +96,15 @@ class Tcp:
             return 0
         if not count:
             raise TransportError("lost", "%s closed the connection" % self.name)
+        return count
+
+    def acknowledge(self):
+        """Let the other side know now that what was read has come."""
         if self._quick:
             try:
-                self._set_option(_TCP, _QUICKACK, 1)
+                self.pollable.setsockopt(_TCP, _QUICKACK, 1)
             except OSError:
                 self._quick = False
-        return count
 
     def write(self, data):
         """How many bytes of `data` the system took."""
