@@ -9,6 +9,13 @@ import sys
 
 def _add_compat():
     """Let `compat` fill in what the interpreter lacks: its own modules win where it has them."""
+    try:
+        import interpreter  # noqa: F401 - there already: frozen together with this file
+    except ImportError:
+        _add_folder()
+
+
+def _add_folder():
     root = __file__.rsplit("/", 2)[0] if __file__.count("/") > 1 else "."
     place = sys.path.index(".frozen") + 1 if ".frozen" in sys.path else len(sys.path)
     sys.path.insert(place, root + "/compat")
@@ -29,9 +36,13 @@ Runs Limpet's agent on this device until it is stopped.
   --check        check the configuration and end: status 0 if it can be used
   --describe     print every member of the configuration as JSON
   --version      print the version
-  --help         print this"""
+  --help         print this
+
+Status 75: a caller asked for a restart; whatever started the agent is to start it again
+(systemd: Restart=on-failure). Status 2: the command line or the file is wrong."""
 
 BAD_USAGE = 2
+RESTART = 75  # EX_TEMPFAIL of sysexits.h: whoever started the agent is to start it again
 
 
 def main(arguments):
@@ -79,9 +90,10 @@ def _print_words(options):
 
 
 def serve(agent):
-    """Run until Ctrl-C, which is a goodbye; any other end is the broker's to notice."""
+    """Run until Ctrl-C or a restart that was asked for, which say goodbye; the exit status."""
     try:
         agent.run()
+        return RESTART
     except KeyboardInterrupt:
         agent.close()
         agent.log.info("stopped by the keyboard")

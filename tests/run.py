@@ -14,7 +14,8 @@ HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 ROOT = HERE + "/.."
 FOLDERS = ("", "contract/")
 
-sys.path[0:0] = [ROOT, HERE]
+# --frozen: agent and compat are those that the interpreter carries, not those of the tree.
+sys.path[0:0] = [HERE] if "--frozen" in sys.argv else [ROOT, HERE]
 sys.path.append(ROOT + "/compat")
 
 import interpreter  # noqa: E402 - found through the path set above

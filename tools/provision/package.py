@@ -20,11 +20,12 @@ def unpack(source, target, final):
     version = archive.version(source["package"], source["allowed"], source["recorded"])
     pinned = "%s=%s" % (source["package"], version)
     where = "Debian %s%s" % (suite, " " + architecture if architecture else "")
-    emulator = _emulator(source.get("emulator"))
+    wanted = source.get("emulator")
+    runner = emulator(wanted["package"], wanted["program"]) if wanted else []
     with step("fetching %s from %s" % (pinned, where)):
         archive.unpack([pinned], target)
     shutil.rmtree(os.path.join(target, "usr/share"), ignore_errors=True)
-    write_launcher(target, emulator + _command(target, final))
+    write_launcher(target, runner + _command(target, final))
     return "%s %s" % (where, pinned)
 
 
@@ -41,11 +42,9 @@ def _command(target, final):
     ]  # fmt: skip
 
 
-def _emulator(wanted):
-    if not wanted:
-        return []
-    program = shutil.which(wanted["program"])
-    return [program or _unpacked_emulator(wanted["package"], wanted["program"])]
+def emulator(package, program):
+    """The words that start `program` of the Debian package `package`, got if it is missing."""
+    return [shutil.which(program) or _unpacked_emulator(package, program)]
 
 
 def _unpacked_emulator(package, program):

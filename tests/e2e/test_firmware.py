@@ -1,0 +1,112 @@
+"""limpetd, the agent in one static file, as it is shipped for armhf: under qemu-user."""
+
+import json
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from firmwares import linux, targets
+from provision import Unavailable, package
+
+ARMHF = targets.TARGETS["armhf"]
+
+
+@pytest.fixture(scope="module")
+def limpetd():
+    """The words that run the file with TLS; skipped with its reason where it cannot be built."""
+    try:
+        return [*package.emulator("qemu-user-static", ARMHF.emulator), linux.program("armhf")]
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def run(limpetd, *arguments, **options):
+    return subprocess.run(
+        [*limpetd, *arguments], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def write_config(folder, name, port):
+    config = folder / "agent.json"
+    values = {"device": name, "data": str(folder / "data"), "mqtt": {"port": port}}
+    config.write_text(json.dumps(values))
+    return str(config)
+
+
+def test_it_names_its_versions(limpetd):
+    done = run(limpetd, "--version")
+    assert done.returncode == 0 and done.stdout.startswith("limpetd "), done
+    assert "micropython 1.26" in done.stdout and "arm" in done.stdout
+
+
+def test_its_self_test_passes(limpetd):
+    done = run(limpetd, "--self-test")
+    assert done.returncode == 0 and "FAILED" not in done.stdout, done.stdout
+    assert "ok      tls: " in done.stdout and "left out" not in done.stdout
+
+
+def test_a_configuration_is_checked(limpetd, tmp_path):
+    good = run(limpetd, "--check-config", write_config(tmp_path, "arm", 1883))
+    assert good.returncode == 0 and "fit for use" in good.stdout, good
+    (tmp_path / "agent.json").write_text('{"device": 5}')
+    bad = run(limpetd, "--check-config", str(tmp_path / "agent.json"))
+    assert bad.returncode == 2 and "device" in bad.stderr and bad.stderr.count("\n") == 1, bad
+
+
+@pytest.mark.parametrize("words", [(), ("--no-such",), ("--check-config",), ("--heap",)])
+def test_a_wrong_command_line_is_one_line_and_status_2(limpetd, words):
+    done = run(limpetd, *words)
+    assert done.returncode == 2 and done.stdout == "", done
+    assert done.stderr.count("\n") == 1 and "--help" in done.stderr
+
+
+def test_nothing_beside_the_file_is_imported(limpetd, tmp_path):
+    for name in ("limpetd.py", "interpreter.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit(77)")
+    shutil.copytree(linux.ROOT + "/agent", tmp_path / "agent")
+    (tmp_path / "agent" / "__init__.py").write_text("raise SystemExit(77)")
+    assert run(limpetd, "--version", cwd=tmp_path).returncode == 0
+
+
+def test_it_is_a_plain_interpreter_when_asked(limpetd, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys; print(sys.argv[1:], __name__); sys.exit(3)")
+    done = run(limpetd, "--python", str(script), "--config", "x")
+    assert done.stdout == "['--config', 'x'] __main__\n" and done.returncode == 3
+
+
+def test_it_needs_no_loader_and_no_library(limpetd):
+    listing = subprocess.run(
+        [ARMHF.prefix + "readelf", "--program-headers", "--dynamic", limpetd[-1]],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "INTERP" not in listing and "NEEDED" not in listing
+
+
+def test_it_comes_online_and_answers(limpetd, broker, caller5, tmp_path):
+    device = SimpleNamespace(name="limpetd-armhf")
+    config = write_config(tmp_path, device.name, broker.port)
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(
+            [*limpetd, "--config", config], cwd=tmp_path, stdout=log, stderr=log
+        )
+    try:
+        caller5.wait_for_state(device, "online")
+        assert caller5.call(device, "system.ping")["result"] == {}
+        info = caller5.call(device, "system.info")["result"]
+        assert info["runtime"]["threads"] == "gil" and info["workers"]["count"] == 1
+    finally:
+        process.kill()
+        process.wait()
+        print((tmp_path / "log").read_text(errors="replace"))
+
+
+def test_the_same_source_gives_the_same_bytes_in_another_folder(limpetd, tmp_path):
+    again = tmp_path / "in" / "another" / "folder"
+    again.mkdir(parents=True)
+    linux.make(ARMHF, False, str(again))
+    with open(linux.program("armhf", tls=False), "rb") as first:
+        assert (again / linux.NAME).read_bytes() == first.read()
