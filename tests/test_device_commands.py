@@ -8,6 +8,7 @@ from agent.commands import device
 from agent.commands.registry import Registry
 from agent.devices import codes, layout
 from agent.devices.faults import DeviceError
+from agent.devices.gpio_fake import FakeChip
 from agent.devices.input_fake import FakeInput
 from agent.devices.ioctl_fake import FakeTransport
 from agent.devices.tape_fake import FakeTape
@@ -15,13 +16,18 @@ from agent.errors import BadParams, LimpetError, Unavailable, UnknownMethod
 
 TAPE = "/dev/nst0"
 KEYS = "/dev/input/event3"
+CHIP = "/dev/gpiochip0"
 TARGET = (codes.GENERIC, layout.LINUX_32)
 
 
 class Fakes(device.Hardware):
     def __init__(self, guard=device.allow_nothing, workers=0, keep_alive_ms=60000):
         super().__init__(guard, workers, keep_alive_ms)
-        drivers = {TAPE: FakeTape(TARGET), KEYS: FakeInput(TARGET, "limpet button")}
+        drivers = {
+            TAPE: FakeTape(TARGET),
+            KEYS: FakeInput(TARGET, "limpet button"),
+            CHIP: FakeChip(TARGET),
+        }
         self.transport = FakeTransport(drivers, TARGET)
 
     def open_transport(self):
@@ -204,3 +210,17 @@ def test_a_register_is_touched_only_after_header_and_policy_agree():
     hardware.guard = device.allow_nothing
     assert raises(LimpetError, call, registry, "pci.read", **place).code == "denied"
     assert len(board.touched) == 2
+
+
+def test_a_line_is_written_and_read_where_the_policy_allows():
+    guard = Asked()
+    hardware = Fakes(guard)
+    registry = registry_over(hardware)
+    told = call(registry, "gpio.write", path=CHIP, line=2, value=0, active_low=True)
+    assert told == {"value": 0}
+    assert call(registry, "gpio.read", path=CHIP, line=2) == {"value": 1}
+    assert guard.calls == [("pin", CHIP, 2, 2, True), ("pin", CHIP, 2, 2, False)]
+    raises(DeviceError, call, registry, "gpio.read", path=CHIP, line=9)
+    assert hardware.transport.open_files == 0
+    hardware.guard = device.allow_nothing
+    assert raises(LimpetError, call, registry, "gpio.read", path=CHIP, line=2).code == "denied"

@@ -15,6 +15,7 @@ FAMILIES = {
     "ioctl": "agent.commands.device_ioctl",
     "tape": "agent.commands.device_tape",
     "input": "agent.commands.device_input",
+    "gpio": "agent.commands.device_gpio",
     "pci": "agent.commands.device_pci",
 }
 

@@ -53,6 +53,11 @@ CAPABILITIES = (
         (Backend("linux", "agent.devices.input", ("module fcntl", "path /dev/input")),),
     ),
     Capability(
+        "gpio",
+        "lines of GPIO chips: values, edges",
+        (Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip0")),),
+    ),
+    Capability(
         "pci",
         "PCI functions: headers, BARs, registers",
         (Backend("linux", "agent.devices.pci_linux", ("path /sys/bus/pci/devices",)),),

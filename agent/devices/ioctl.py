@@ -1,7 +1,8 @@
 """Devices as files that take requests: open, ask, tell, read, write, close.
 
 The contract that `ioctl_fake` and `ioctl_recorded` keep too: a transport has `target`, the
-(codes.Layout, layout.Abi) of its machine, and `open(path, writable) -> Device`. A Device must:
+(codes.Layout, layout.Abi) of its machine, `open(path, writable) -> Device`, and
+`adopt(descriptor, path) -> Device` for what a request gave. A Device must:
 name path, request and errno in every error (faults.DeviceError); give None from `read` where
 nothing is there yet; stand a second `close`. It may wait as long as the driver does. The one rule:
 what is no device file is never opened, since a FIFO would wait for ever.
@@ -52,6 +53,12 @@ class Transport:
             raise faults.from_os(error, path, "open")
         return Device(path, file, fcntl.ioctl, self.target)
 
+    def adopt(self, descriptor, path):
+        """The Device of a descriptor that a request gave, as GPIO_V2_GET_LINE does."""
+        import fcntl
+
+        return Device(path, self._raw.wrap(descriptor), fcntl.ioctl, self.target)
+
 
 def check_is_device(path):
     """Raise DeviceError unless `path` is a device file."""
@@ -89,8 +96,8 @@ class Device:
 
     @property
     def pollable(self):
-        """What `select.poll().register` takes. Raises DeviceError once closed."""
-        return self._open_file()
+        """The descriptor, for `select.poll().register`. Raises DeviceError once closed."""
+        return self._open_file().fileno()
 
     def ask(self, name, size=None, index=0):
         """What the driver answers to a request that reads: a dict, an int, or bytes.

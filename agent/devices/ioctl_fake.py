@@ -30,6 +30,12 @@ class FakeTransport:
         self.open_files += 1
         return Device(path, FakeFile(self, path, writable), _ioctl, self.target)
 
+    def adopt(self, descriptor, path):
+        """The Device of a descriptor that a fake chip gave."""
+        self.open_files += 1
+        lines = self._drivers[path].made.pop(descriptor)
+        return Device(path, Adopted(self, lines), _ioctl, self.target)
+
     def vanish(self, path):
         """Pull the plug: every open file of it answers ENODEV from now on."""
         del self._drivers[path]
@@ -71,6 +77,22 @@ class FakeFile:
         except OSError:
             return
         driver.closed()
+
+
+class Adopted:
+    """A raw file over `driver` itself."""
+
+    def __init__(self, transport, driver):
+        self._transport = transport
+        self._driver = driver
+        self.ioctl = driver.ioctl
+        self.read = driver.read
+        self.write = driver.write
+
+    def close(self):
+        """Tell the driver."""
+        self._transport.open_files -= 1
+        self._driver.close()
 
 
 def _ioctl(file, number, buffer):

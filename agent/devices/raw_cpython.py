@@ -1,7 +1,8 @@
 """Opens device files on CPython: `os.open` with O_NONBLOCK, wrapped in an unbuffered file.
 
 Contract of every `raw_*` module: `open_raw(path, writable) -> file` with read(n), write(data),
-fileno(), close(); read gives None where nothing is there yet. Raises OSError.
+fileno(), close(); read gives None where nothing is there yet; `wrap(descriptor) -> file` for a
+descriptor that a request gave, which is closed where that fails. Raises OSError.
 """
 
 import io
@@ -13,8 +14,13 @@ WAITS_ON_OPEN = False
 def open_raw(path, writable):
     """Open without waiting for a carrier, a medium or a writer."""
     flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
+    return wrap(os.open(path, flags))
+
+
+def wrap(descriptor):
+    """The file of an open descriptor; it never waits."""
     try:
+        os.set_blocking(descriptor, False)
         # Always "r+b": what the descriptor cannot do is the kernel's to refuse, with its errno.
         return io.FileIO(descriptor, "r+b")
     except OSError:

@@ -8,6 +8,8 @@ import os
 
 import ffi
 
+from agent.devices.raw_polled import Polled
+
 WAITS_ON_OPEN = False
 
 # asm-generic/fcntl.h; O_CLOEXEC keeps the descriptor out of what os.system starts.
@@ -21,4 +23,9 @@ def open_raw(path, writable):
     descriptor = _open(path, flags)
     if descriptor < 0:
         raise OSError(os.errno())
-    return open(descriptor, "r+b" if writable else "rb")
+    return open(descriptor, "r+b")
+
+
+def wrap(descriptor):
+    """The file of a descriptor that a request gave; it never waits."""
+    return Polled(open(descriptor, "r+b"))

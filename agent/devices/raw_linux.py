@@ -6,6 +6,8 @@ contract is that of `raw_cpython`.
 
 import _linux
 
+from agent.devices.raw_polled import Polled
+
 WAITS_ON_OPEN = False
 
 _O_NOCTTY = 0o400  # asm-generic/fcntl.h; _linux adds O_CLOEXEC by itself
@@ -15,4 +17,9 @@ def open_raw(path, writable):
     """Open without waiting for a carrier, a medium or a writer."""
     flags = (_linux.O_RDWR if writable else _linux.O_RDONLY) | _linux.O_NONBLOCK | _O_NOCTTY
     descriptor = _linux.open(path, flags)
-    return open(descriptor, "r+b" if writable else "rb")
+    return open(descriptor, "r+b")
+
+
+def wrap(descriptor):
+    """The file of a descriptor that a request gave; it never waits."""
+    return Polled(open(descriptor, "r+b"))

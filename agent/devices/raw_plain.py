@@ -9,3 +9,8 @@ WAITS_ON_OPEN = True
 def open_raw(path, writable):
     """Open, waiting as long as the driver does."""
     return open(path, "r+b" if writable else "rb")
+
+
+def wrap(descriptor):
+    """The file of an open descriptor; reading it may wait."""
+    return open(descriptor, "r+b")

@@ -1,0 +1,157 @@
+"""Lines of a GPIO chip: who uses them, their values, their edges.
+
+Contract: a line that somebody else holds is `busy`; values are what the caller means, after
+`active_low`; edges carry the kernel's monotonic time in ns and a number each, so that lost ones
+show; closing Lines gives them back, and what an output then does is the chip's affair. Source:
+linux/gpio.h, version 2.
+"""
+
+from agent.devices import faults, layout, requests
+
+FOLDER = "/dev"
+CONSUMER = "limpet"
+MAX_LINES = 64
+MAX_DEBOUNCE_US = 0xFFFFFFFF
+
+FLAGS = (
+    (0x001, "used"),
+    (0x002, "active-low"),
+    (0x004, "input"),
+    (0x008, "output"),
+    (0x010, "rising"),
+    (0x020, "falling"),
+    (0x040, "open-drain"),
+    (0x080, "open-source"),
+    (0x100, "pull-up"),
+    (0x200, "pull-down"),
+    (0x400, "bias-off"),
+)
+_BITS = {name: bit for bit, name in FLAGS}
+BIASES = ("as-is", "pull-up", "pull-down", "bias-off")
+EDGES = ("rising", "falling", "both")
+_OUTPUT_VALUES, _DEBOUNCE = 2, 3  # enum gpio_v2_line_attr_id
+_EDGE_NAMES = {1: "rising", 2: "falling"}
+
+
+def describe(device):
+    """A chip and all its lines, as a dict of JSON."""
+    chip = device.ask("GPIO_GET_CHIPINFO")
+    lines = []
+    for offset in range(chip["lines"]):
+        told = device.tell("GPIO_V2_GET_LINEINFO", {"offset": offset})
+        flags = [name for bit, name in FLAGS if told["flags"] & bit]
+        words = {"line": offset, "name": told["name"], "user": told["consumer"], "flags": flags}
+        lines.append(words)
+    return {"name": chip["name"], "label": chip["label"], "lines": lines}
+
+
+def open_inputs(transport, path, offsets, options):
+    """Lines to read. `options`: bias, active_low, edges (None or one of EDGES), debounce_us."""
+    flags = _BITS["input"] | _common_flags(options)
+    edges = options.get("edges")
+    if edges:
+        flags |= _BITS["rising"] | _BITS["falling"] if edges == "both" else _BITS[edges]
+    attributes = []
+    if options.get("debounce_us"):
+        attributes.append((_DEBOUNCE, options["debounce_us"]))
+    return _open(transport, path, offsets, flags, attributes)
+
+
+def open_outputs(transport, path, offsets, values, options):
+    """Lines that are driven to `values`, 0 or 1 each, from the first moment on."""
+    flags = _BITS["output"] | _common_flags(options)
+    return _open(transport, path, offsets, flags, [(_OUTPUT_VALUES, _as_bits(values))])
+
+
+class Lines:
+    """Some lines of one chip, held until closed. `device` is what the driver gave for them."""
+
+    def __init__(self, device, count):
+        self._device = device
+        self._all = (1 << count) - 1
+        self._count = count
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    @property
+    def pollable(self):
+        """What `select.poll().register` takes: readable while there are edges."""
+        return self._device.pollable
+
+    def get(self):
+        """The values, a list of 0 and 1 in the order of the offsets."""
+        told = self._device.tell("GPIO_V2_LINE_GET_VALUES", {"mask": self._all, "bits": 0})
+        return [told["bits"] >> index & 1 for index in range(self._count)]
+
+    def set(self, values):
+        """Drive the lines."""
+        words = {"mask": self._all, "bits": _as_bits(values)}
+        self._device.tell("GPIO_V2_LINE_SET_VALUES", words)
+
+    def edges(self, most):
+        """Edges that are there now, oldest first: dicts of line, edge, time_ns, number."""
+        abi = self._device.target[1]
+        size = layout.size_of(requests.LINE_EVENT, abi)
+        data = self._device.read(size * most) or b""
+        found = []
+        for start in range(0, len(data) - size + 1, size):
+            told = layout.unpack(requests.LINE_EVENT, data[start : start + size], abi)
+            found.append(
+                {
+                    "line": told["offset"],
+                    "edge": _EDGE_NAMES.get(told["id"], told["id"]),
+                    "time_ns": told["timestamp_ns"],
+                    "number": told["line_seqno"],
+                }
+            )
+        return found
+
+    def close(self):
+        """Give the lines back."""
+        self._device.close()
+
+
+def _open(transport, path, offsets, flags, attributes):
+    _check_offsets(path, offsets)
+    everything = (1 << len(offsets)) - 1
+    order = transport.target[1].order
+    entries = [
+        {"attr": {"id": kind, "value": _in_union(kind, value, order)}, "mask": everything}
+        for kind, value in attributes
+    ]
+    words = {
+        "offsets": list(offsets),
+        "consumer": CONSUMER,
+        "config": {"flags": flags, "num_attrs": len(entries), "attrs": entries},
+        "num_lines": len(offsets),
+    }
+    with transport.open(path) as chip:
+        told = chip.tell("GPIO_V2_GET_LINE", words)
+    return Lines(transport.adopt(told["fd"], path), len(offsets))
+
+
+def _check_offsets(path, offsets):
+    if not 1 <= len(offsets) <= MAX_LINES or len(set(offsets)) != len(offsets):
+        raise faults.refusal(path, "expected 1 to %d lines, each once" % MAX_LINES)
+
+
+def _common_flags(options):
+    bias = options.get("bias") or "as-is"
+    flags = _BITS["active-low"] if options.get("active_low") else 0
+    return flags if bias == "as-is" else flags | _BITS[bias]
+
+
+def _in_union(kind, value, order):
+    """A debounce time is the first four bytes of the union's eight."""
+    return value << 32 if kind == _DEBOUNCE and order == ">" else value
+
+
+def _as_bits(values):
+    bits = 0
+    for index, value in enumerate(values):
+        bits |= (1 if value else 0) << index
+    return bits
