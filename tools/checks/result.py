@@ -3,6 +3,7 @@
 The one rule: a part that ran no test has failed; counts come from what the commands printed.
 """
 
+import collections
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ from provision import cache
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _RUNNER_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+_RUNNER_SKIP = re.compile(r"^skipped \S+ - (.*)$", re.M)
+_PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] \S+ (.*)$", re.M)
 _PYTEST_WORD = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
 
@@ -81,8 +84,15 @@ def run_tests(name, command, timeout_s, extra_environment=None):
     if status != 0 or not passed:
         failed = failed or 1
     logs = [log_path(name)] if failed else []
-    reasons = sorted(set(re.findall(r"^(?:skipped|SKIPPED) .*", output, re.M)))
-    return Result(passed, failed, skipped, reasons, logs)
+    return Result(passed, failed, skipped, skip_reasons(output), logs)
+
+
+def skip_reasons(output):
+    """A line for each reason that tests were skipped for, with how many there were."""
+    found = collections.Counter(_RUNNER_SKIP.findall(output))
+    for number, reason in _PYTEST_SKIP.findall(output):
+        found[reason] += int(number)
+    return ["%d skipped: %s" % (number, reason) for reason, number in sorted(found.items())]
 
 
 def count(output):
