@@ -124,6 +124,7 @@ class Agent:
                 int(mqtt["backoff_most_s"] * 1000),
             ),
             mqtt["connect_timeout_s"] * 1000,
+            link.transport(mqtt["tls"]),
         )
 
     def _make_executor(self):

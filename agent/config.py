@@ -15,9 +15,18 @@ MAX_FILE_BYTES = 16384  # it is held whole in memory, once as text and once as v
 RESERVED_NAMES = ("all", "group", "release", "blob", "reply")
 NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
+_TLS = (
+    schema.text("ca", None, low=1, high=255, about="file of the authorities trusted, PEM or DER"),
+    schema.text("certificate", None, low=1, high=255, about="file of this device's certificate"),
+    schema.text("key", None, low=1, high=255, about="its key's file; null: in the same file"),
+    schema.text("name", None, low=1, high=255, about="in the broker's certificate; null: host"),
+    schema.boolean("verify", True, about="false: whoever answers is taken for the broker"),
+)
+
 _MQTT = (
     schema.text("host", "127.0.0.1", low=1, high=255, about="name or address of the broker"),
-    schema.integer("port", 1883, low=1, high=65535),
+    schema.integer("port", 1883, low=1, high=65535, about="with tls most brokers have 8883"),
+    schema.structure("tls", _TLS, None, about="{} is TLS with the system's authorities"),
     schema.text("username", None, high=256),
     schema.secret("password", None, high=256),
     schema.text("client_id", None, low=1, high=64, about="the device's id where it is not given"),

@@ -127,6 +127,70 @@ def lengths_heard(broker):
     return [len(body) for _, body in broker.hear()]
 
 
+class Hoarder(Tcp):
+    """Takes all that is there and hands it on in small pieces, as TLS may."""
+
+    buffers = True
+    held = b""
+
+    def read_into(self, view):
+        chunk = bytearray(4096)
+        self.held += bytes(chunk[: super().read_into(chunk)])
+        count = min(len(view), len(self.held), 3)
+        view[:count] = self.held[:count]
+        self.held = self.held[count:]
+        return count
+
+
+def test_what_a_transport_still_holds_is_read_though_the_socket_is_empty():
+    with Scene(transport=Hoarder) as stage:
+        stage.connect()
+        stage.broker.say(b"".join([publish("a", b"%d" % n) for n in range(20)]))
+        found = []
+        while len(found) < 20:
+            stage.link.wait(-1)  # would be for ever once the socket is empty
+            found += [event for event in stage.link.receive(stage.now)]
+        assert [event.message.payload for event in found] == [b"%d" % n for n in range(20)]
+
+
+class Handshaker(Tcp):
+    """Takes nothing before the other side has spoken."""
+
+    handshaking = True
+
+    def write(self, data):
+        return 0 if self.handshaking else super().write(data)
+
+    def read_into(self, view):
+        count = super().read_into(view)
+        self.handshaking = self.handshaking and not count
+        return 0 if bytes(view[:count]) == b"!" else count
+
+
+def test_while_a_transport_shakes_hands_the_link_waits_for_bytes_alone():
+    with Scene(transport=Handshaker) as stage:
+        stage.until(lambda: stage.broker.channel)
+        stage.round()
+        stage.link.wait(0)
+        assert not stage.link._readable  # though the socket could be written to
+        stage.broker.say(b"!")
+        stage.connect()
+
+
+def test_a_handshake_without_an_answer_says_nothing_of_the_version():
+    with Scene(transport=Handshaker) as stage:
+        for _ in range(3):
+            stage.until(lambda: stage.broker.channel)
+            stage.round()
+            stage.now += 5000
+            assert stage.until_event(Disconnected).code == "timeout"
+            stage.broker.drop()
+        stage.until(lambda: stage.broker.channel)
+        stage.round()
+        stage.broker.say(b"!")
+        assert stage.connect()[6] == 5
+
+
 class Broken(Tcp):
     broken = False
 

@@ -24,14 +24,23 @@ from agent.mqtt.tcp import Tcp, TransportError
 from agent.mqtt.waiter import Waiter
 
 # `reason` is a sentence; `retry_in_ms` when the next attempt will be, None for never; `code` a
-# word: name-not-found, refused, unreachable, timeout, lost (TransportError), rejected (by the
-# broker's CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
+# word: name-not-found, refused, unreachable, timeout, lost, certificate, tls (TransportError),
+# rejected (by the broker's CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
 Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
 
 _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
 
 # Ends after CONNECT that may mean that the broker does not know the version.
 _SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
+
+
+def transport(options):
+    """What makes a link's connections: TCP where `options` is None, else TLS as tls.py says."""
+    if options is None:
+        return Tcp
+    from agent.mqtt.tls import Tls
+
+    return lambda host, port: Tls(host, port, options)
 
 
 class Link:
@@ -64,6 +73,7 @@ class Link:
         self._listening = False  # whether the poller waits for bytes and nothing else
         self._unfinished = False  # whether received bytes are still to be read as packets
         self._silent = False  # whether bytes came after which nothing was sent
+        self._buffered = False  # whether the transport may hold bytes that the poller cannot see
         self._keep_alive = session.keep_alive
         # On MicroPython looking up a method costs more than much of what is done here, because
         # the object's own, full table is searched first; so what each message needs is bound once.
@@ -136,6 +146,9 @@ class Link:
         if count:
             session.filled(count, now)
             self._silent = True
+            self._buffered = self._transport.buffers
+        else:
+            self._buffered = False
 
     def _look_after(self, now):
         session = self.session
@@ -164,9 +177,10 @@ class Link:
         if self.session.ended:
             reason, text = self.session.ended
             code = "rejected" if opening else "dismissed"
+        heard_us = opening and not self._transport.handshaking
         self._drop()
         self._stage = _DOWN
-        speechless = _SPEECHLESS.get(code, 0) if opening else 0
+        speechless = _SPEECHLESS.get(code, 0) if heard_us else 0
         wait_ms = self._attempts.ended(now, speechless, reason)
         self._deadline = now + wait_ms
         return Disconnected(text, wait_ms, code)
@@ -180,7 +194,7 @@ class Link:
         self._unsent = b""
         self._failure = None
         self._readable = True
-        self._unfinished = self._listening = self._silent = False
+        self._unfinished = self._listening = self._silent = self._buffered = False
 
     def send(self, now):
         """Write what is queued, in one piece; what the system does not take goes first later."""
@@ -202,6 +216,8 @@ class Link:
         if self._silent:
             self._silent = False
             self._transport.acknowledge()
+        if self._buffered:  # more may have come than the poller can tell
+            return
         if self._stage == _UP and not self._unfinished and not self._unsent and self._listening:
             self._readable = self._sleep(timeout_ms)  # the usual
             return
@@ -209,6 +225,8 @@ class Link:
         if not reading and not self.session.paused:
             return
         writing = self._stage == _CONNECTING or len(self._unsent) > 0
+        if writing and self._transport.handshaking:
+            writing = False
         self._listening = reading and not writing
         self._waiter.want(reading, writing)
         self._readable = self._sleep(timeout_ms)

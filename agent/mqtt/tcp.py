@@ -6,7 +6,8 @@ what happened. A back-end file: what sockets do differently on CPython and Micro
 here.
 
 A transport has: open(), finish(), read_into(view), write(data), acknowledge(), close(), and
-`pollable`.
+`pollable`, `buffers` (whether it may hold bytes that the poller does not see), `handshaking`
+(whether what is to be written waits for bytes to read).
 """
 
 import socket
@@ -31,7 +32,7 @@ _STILL_CONNECTING = (EAGAIN, EINPROGRESS, ENOTCONN)
 
 
 class TransportError(LimpetError):
-    """`code` is name-not-found, refused, unreachable, timeout or lost."""
+    """`code` is name-not-found, refused, unreachable, timeout, lost, certificate or tls."""
 
     def __init__(self, code, message):
         super().__init__(message)
@@ -40,6 +41,9 @@ class TransportError(LimpetError):
 
 class Tcp:
     """One connection to `host`:`port`, from `open` to `close`."""
+
+    buffers = False
+    handshaking = False
 
     def __init__(self, host, port):
         self.name = "%s:%d" % (host, port)
