@@ -1,4 +1,4 @@
-"""tools/checks/result.py: counts are read from what the runs printed, and no run counts as none."""
+"""tools/checks/result.py: counts are read from what the runs printed."""
 
 import sys
 
