@@ -177,12 +177,14 @@ class Agent:
         )
 
     def run(self):
-        """Serve until the process ends."""
+        """Serve until a command asks for a restart: then the process must end, and start anew."""
         self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
         self._executor.start()
         pace_collector()
-        while True:
+        while not self._service.restarts:
             self.step()
+        self.log.info("restarting, as a caller asked")
+        self.close()
 
     def step(self):
         """One turn of the loop, which ends in waiting for what comes next."""

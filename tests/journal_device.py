@@ -13,7 +13,7 @@ from agent.bridge import Bridge
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
-from agent.commands.registry import Command, Registry
+from agent.commands.registry import RESTART, Command, Registry
 from agent.commands.service import Service
 from agent.keys import Keyring
 from agent.records import Records
@@ -92,6 +92,7 @@ class World:
             command("t.resume", self.act, "resume"),
             command("t.repeat", self.act, "repeat"),
             command("t.fail", self.fail, "once"),
+            command("t.restart", lambda params: RESTART, "once"),
         )
 
 
@@ -143,6 +144,6 @@ class Device:
 
     def settle(self):
         """Turns until nothing is left to do."""
-        while self.turn():
+        while self.turn() and not self.service.restarts:
             pass
         self.turn()

@@ -121,6 +121,25 @@ def test_what_resumes_runs_again_when_it_is_asked_for_again(now):
     assert bench.call(7, "t.resume") == [result(7)] and bench.world.effects == {7: 2}
 
 
+def test_a_restart_ends_once_and_after_it(now):
+    bench = Bench(now)
+    bench.call(7, "t.restart")
+    assert bench.device.service.restarts and bench.answers() == []
+    bench.restart()
+    assert bench.answers() == [{"boot": 2}] and not bench.device.service.restarts
+    assert bench.call(7, "t.restart") == [{"boot": 2}]
+    bench.restart()
+    assert bench.answers() == [] and bench.call(7, "t.restart") == [{"boot": 2}]
+
+
+def test_a_restart_that_was_cut_off_before_it_was_due_is_interrupted(now):
+    bench = Bench(now)
+    bench.send(7, "t.restart")
+    bench.device.bridge.step()  # promised, and no more
+    bench.restart()
+    assert bench.answers() == ["interrupted"]
+
+
 def test_nothing_runs_before_its_intent_is_on_the_medium(now):
     bench = Bench(now)
     seen = []

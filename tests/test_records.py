@@ -1,4 +1,4 @@
-"""agent/records.py: what was appended is there after a power cut at any operation, in its order."""
+"""agent/records.py: what was appended is there, in order, after a cut at any operation."""
 
 from faulty.disk import Disk, PowerCut
 from support import raises, temporary_folder

@@ -25,6 +25,8 @@ Command = namedtuple(
 )
 
 PERMISSIONS = ("read", "act", "files", "code", "update", "admin")
+# What a `once` command returns to have the agent restarted: the journal ends it after the restart.
+RESTART = object()
 REPEAT_RULES = ("once", "repeat", "resume")
 
 

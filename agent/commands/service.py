@@ -22,6 +22,7 @@ from agent.commands.message import (
     read_address,
 )
 from agent.commands.once import RUNNING, error_words, make_ticket
+from agent.commands.registry import RESTART
 from agent.commands.seal import BadSeal
 from agent.errors import Busy, IdRequired, LimpetError, Retained
 from agent.strict_json import parse_object
@@ -61,6 +62,7 @@ class Service:
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
         self._addresses = {}  # key of a `once` request under way: where its answer goes
+        self.restarts = False  # whether the agent is to end, and to be started again
         self.answered = 0
         self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
@@ -195,13 +197,16 @@ class Service:
         outcome = self._executor.run_next()  # one only: the link gets its turn between any two
         if outcome is not None:
             self._end(outcome)
-        return self._executor.has_work() or len(self._ended) > 0
+        return self._executor.has_work() or len(self._ended) > 0 or self.restarts
 
     def _start_and_answer(self):
         batch, self._batch = self._batch, []
         ended, self._ended = self._ended, []
         failure = self._once.write()
         for ticket, words in ended:
+            if words is None:
+                self.restarts = True
+                continue
             for address in self._addresses.pop(ticket.key):
                 self.tell(address, words)
         for task in batch:
@@ -218,8 +223,12 @@ class Service:
         if ticket is None:
             self._respond(outcome)
             return
-        words = self._words(outcome)
-        self._once.end(ticket, words)
+        if outcome.result is RESTART:
+            words = None  # the next boot has them
+            self._once.leave(ticket, outcome.task.request.address)
+        else:
+            words = self._words(outcome)
+            self._once.end(ticket, words)
         self._ended.append((ticket, words))
 
     def _words(self, outcome):

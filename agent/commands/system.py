@@ -1,7 +1,7 @@
 """`system.*`: the device speaks of itself."""
 
 from agent import schema
-from agent.commands.registry import Command
+from agent.commands.registry import RESTART, Command
 
 MAX_ECHO = 1024  # characters
 
@@ -35,6 +35,15 @@ def commands(inform):
             "repeat",
             True,
             "Runtime, versions, memory, uptime, boots, clock and its quality, counters.",
+        ),
+        Command(
+            "system.restart",
+            lambda params: RESTART,
+            (),
+            "admin",
+            "once",
+            True,
+            "Start the agent anew; what runs is interrupted. Answered after the start: {boot}",
         ),
     )
 
