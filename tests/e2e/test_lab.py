@@ -1,0 +1,197 @@
+"""Real drivers, over MQTT: the lab's machine, agents on two runtimes, and paho-mqtt.
+
+One machine boots for all of them. What each agent may reach is said by the policy, as in service.
+"""
+
+import shutil
+from base64 import b64encode
+from collections import namedtuple
+
+import pytest
+from conftest import Caller
+from labs import machine
+from provision import Unavailable, runtimes
+
+AGENTS = (("lab-micropython", "micropython-gil"), ("lab-cpython", "cpython"))
+TAPE, CHIP = "/dev/nst0", "/dev/gpiochip0"
+MTIOCTOP = 0x40086D01
+BOOT_S = 150  # of patience, on a busy machine; 20 s to the drivers, 15 more to the agents
+EDU = (0x1234, 0x11E8)
+
+Device = namedtuple("Device", ("name", "caller"))
+
+
+@pytest.fixture(scope="module")
+def lab(broker):
+    """The machine with both agents online: a paho client that follows their status."""
+    folder = machine.folder()
+    caller = Caller(broker)
+    caller.follow("limpet/+/status")
+    try:
+        agents = [(name, runtimes.path(runtime), "auto") for name, runtime in AGENTS]
+        guest = machine.Machine(folder, broker.port, agents).start()
+    except Unavailable as reason:
+        caller.close()
+        pytest.skip(str(reason))
+    try:
+        wait_for_all(caller, guest)
+        yield caller
+    finally:
+        guest.close()
+        print(open(guest.console, errors="replace").read()[-6000:])
+        caller.close()
+        shutil.rmtree(folder)
+
+
+def wait_for_all(caller, guest):
+    waiting = {name for name, _ in AGENTS}
+    while waiting:
+        message = caller.messages.get(timeout=BOOT_S)
+        name = message.topic.split("/")[1]
+        if b'"online"' in message.payload:
+            waiting.discard(name)
+
+
+@pytest.fixture(params=[name for name, _ in AGENTS])
+def device(lab, request):
+    """One of the agents, with a policy that allows what these tests do."""
+    found = Device(request.param, lab)
+    slot = edu_slot(found)
+    hardware = [
+        {"kind": "ioctl", "where": TAPE, "first": MTIOCTOP, "last": MTIOCTOP, "write": True},
+        {"kind": "ioctl", "where": keys_path(found), "first": 0, "last": 0, "write": False},
+        {"kind": "pin", "where": CHIP, "first": 0, "last": 5, "write": True},
+        {"kind": "pci", "where": slot + "/bar0", "first": 0, "last": 0xFF, "write": True},
+    ]
+    call(found, "policy.set", {"hardware": hardware})
+    return found
+
+
+def call(device, method, params=None):
+    reply = device.caller.call(device, method, params)
+    assert "result" in reply, reply
+    return reply["result"]
+
+
+def refusal(device, method, params):
+    return device.caller.call(device, method, params)["error"]
+
+
+def edu_slot(device):
+    found = call(device, "pci.list", {"vendor": EDU[0], "device": EDU[1]})
+    assert len(found) == 1
+    return found[0]["slot"]
+
+
+def keys_path(device):
+    found = [each for each in call(device, "input.list") if each.get("name") == "limpet button"]
+    assert len(found) == 1
+    return found[0]["path"]
+
+
+def tape(device, operation, **params):
+    params.update({"path": TAPE, "operation": operation})
+    return call(device, "tape.operate", params)
+
+
+def test_a_tape_is_rewound_as_in_the_talk(device):
+    tape(device, "rewind")
+    block = b64encode(b"limpet" * 85 + b"2!").decode()
+    call(device, "tape.write", {"path": TAPE, "blocks": [block]})
+    tape(device, "eod")
+    before = call(device, "tape.status", {"path": TAPE})
+    assert before["file_number"] == 1
+    tape(device, "rewind")
+    after = call(device, "tape.status", {"path": TAPE})
+    assert (after["file_number"], after["block_number"], after["partition"]) == (0, 0, 0)
+    assert "bot" in after["flags"]
+
+
+def test_two_files_are_written_spaced_to_and_read_back(device):
+    # The emulated drive keeps four bytes of each block, and gives zeros for the rest.
+    files = [b64encode(text + bytes(508)).decode() for text in (b"limp", b"rock")]
+    tape(device, "rewind")
+    for block in files:
+        call(device, "tape.write", {"path": TAPE, "blocks": [block]})
+    for number, block in enumerate(files):
+        tape(device, "rewind")
+        if number:
+            tape(device, "fsf", count=number)
+        told = call(device, "tape.read", {"path": TAPE, "size_bytes": 512})
+        assert told["blocks"] == [block]
+
+
+def test_an_error_of_the_tape_names_errno_request_and_path(device):
+    tape(device, "rewind")
+    error = refusal(device, "tape.operate", {"path": TAPE, "operation": "fsf", "count": 5000})
+    assert error["data"]["path"] == TAPE and error["data"]["errno"] == 5
+    assert error["data"]["request"]["name"] == "MTIOCTOP" and "EIO" in error["message"]
+
+
+def test_a_key_has_a_name_and_is_felt(device):
+    path = keys_path(device)
+    told = call(device, "input.describe", {"path": path})
+    assert told["name"] == "limpet button" and told["keys"] == [30]
+    assert (told["vendor"], told["product"]) == (0x1D6B, 0x0104)
+    batch = call(device, "input.read", {"path": path, "wait_ms": 5000})
+    first = batch["events"][0]
+    assert (first["type"], first["code"]) == ("key", 30) and first["time_us"] > 0
+
+
+def test_a_line_is_driven_and_an_edge_is_felt(device):
+    chip = call(device, "gpio.list")[0]
+    assert chip["label"] == "limpet" and chip["lines"][3]["name"] == "button"
+    for value in (1, 0):
+        told = call(device, "gpio.write", {"path": CHIP, "line": 5, "value": value})
+        assert told == {"value": value}
+    assert call(device, "gpio.read", {"path": CHIP, "line": 0}) == {"value": 0}
+    told = call(device, "gpio.wait", {"path": CHIP, "line": 3, "wait_ms": 5000})
+    edge = told["edges"][0]
+    assert edge["line"] == 3 and edge["edge"] in ("rising", "falling") and edge["time_ns"] > 0
+    assert refusal(device, "gpio.read", {"path": CHIP, "line": 6})["code"] == "denied"
+
+
+def test_edu_computes_a_factorial_through_its_bar(device):
+    slot = edu_slot(device)
+
+    def register(offset):
+        return call(device, "pci.read", {"slot": slot, "bar": 0, "offset": offset})["value"]
+
+    def store(offset, value):
+        params = {"slot": slot, "bar": 0, "offset": offset, "value": value}
+        return call(device, "pci.write", params)
+
+    assert register(0) & 0xFFFF == 0x00ED  # identification: 0x010000ed
+    store(4, 0x12345678)
+    assert register(4) == 0xEDCBA987  # liveness: what was written, inverted
+    store(8, 10)
+    while register(0x20) & 1:  # computing
+        pass
+    assert register(8) == 3628800
+
+
+def test_a_bad_access_has_its_exact_text(device):
+    slot = edu_slot(device)
+    bar = call(device, "pci.list", {"vendor": EDU[0], "device": EDU[1]})[0]["bars"][0]
+    assert bar["bar"] == 0 and bar["size_bytes"] == 1 << 20
+    params = {"slot": slot, "bar": 0, "offset": 1 << 20}
+    first, last = bar["address"], bar["address"] + (1 << 20) - 1
+    words = (first, last, last + 1, last + 4)
+    text = "PCI addr space is 0x%x-0x%x while tried to access 0x%x-0x%x." % words
+    assert refusal(device, "pci.read", params) == {"code": "bad-params", "message": text}
+
+
+def test_what_the_policy_does_not_allow_is_denied(device):
+    slot = edu_slot(device)
+    error = refusal(device, "pci.read", {"slot": slot, "bar": 0, "offset": 0x100})
+    assert error["code"] == "denied" and "to read" in error["message"]
+    error = refusal(
+        device, "ioctl.call", {"path": "/dev/watchdog0", "request": "WDIOC_GETTIMEOUT"}
+    )
+    assert error["code"] == "denied"
+
+
+def test_capabilities_tell_their_back_ends(device):
+    told = call(device, "device.list")
+    for name in ("ioctl", "tape", "input", "gpio", "pci", "window"):
+        assert "backend" in told[name], told

@@ -1,0 +1,61 @@
+#!/bin/sh
+# The lab's first process: drivers, simulated hardware, network, agents. It runs in busybox.
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+. /etc/lab
+
+for name in $(cat /modules/order); do
+    case $name in
+        scsi_debug.ko) insmod /modules/$name ptype=1 dev_size_mb=8 max_luns=1 ;;
+        i2c_stub.ko) insmod /modules/$name chip_addr=0x48 ;;
+        softdog.ko) insmod /modules/$name soft_margin=60 ;;
+        *) insmod /modules/$name ;;
+    esac || echo "lab: $name was not loaded"
+done
+
+mount -t configfs configfs /sys/kernel/config
+chip=/sys/kernel/config/gpio-sim/lab
+mkdir -p $chip/bank0 && echo 8 > $chip/bank0/num_lines && echo limpet > $chip/bank0/label
+mkdir -p $chip/bank0/line3 && echo button > $chip/bank0/line3/name && echo 1 > $chip/live
+
+ip link set lo up
+ip link set eth0 up
+ip addr add 10.0.2.15/24 dev eth0
+ip route add default via 10.0.2.2
+
+mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose host /mnt ||
+    echo "lab: this machine's files cannot be seen"
+for place in dev proc sys; do mount --bind /$place /mnt/$place; done
+mount -t configfs configfs /mnt/sys/kernel/config
+mount -t tmpfs tmpfs /mnt/tmp
+cp /etc/*.json /mnt/tmp
+
+echo "lab: ready after $(cut -d' ' -f1 /proc/uptime) s"
+if [ -n "$SHELL_ASKED" ]; then
+    echo "lab: a shell of the guest; the host's files are in /mnt, read-only. Ctrl-A X ends it."
+    setsid cttyhack sh
+    poweroff -f
+fi
+# A finger on line 3 of the chip.
+pull=$(echo /sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio3/pull)
+while true; do
+    for way in pull-up pull-down; do echo $way > $pull; sleep 0.3; done
+done &
+first=${AGENTS%% *}
+chroot /mnt ${first#*=} $ROOT/tools/labs/uinput_keys.py > /dev/console 2>&1 &
+for agent in $AGENTS; do
+    [ -n "$CHECKS" ] || break
+    chroot /mnt /bin/sh -c "cd $ROOT && LIMPET_LAB=1 ${agent#*=} tests/run.py $CHECKS" \
+        > /dev/console 2>&1
+    echo "lab: checked ${agent%%=*}, status $?"
+done
+[ -z "$CHECKS" ] || poweroff -f
+for agent in $AGENTS; do
+    name=${agent%%=*}
+    (cd /mnt && chroot /mnt /bin/sh -c "cd $ROOT && exec ${agent#*=} -m agent --config /tmp/$name.json" \
+        > /dev/console 2>&1; echo "lab: $name ended") &
+done
+while true; do sleep 1000; done

@@ -1,0 +1,126 @@
+"""Boots the lab's machine, and ends it.
+
+The one rule: the guest sees this machine's files read-only, and writes into its own memory; what
+it prints goes to a file. It is ended by its own process, never by name.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+
+from labs import initramfs, materials
+
+HOST = "10.0.2.2"  # this machine, as QEMU's user network names it to the guest
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MEMORY_MB = 512
+DEVICES = ("edu", "pci-testdev", "i6300esb")
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Machine:
+    """One guest. `agents` is a list of (name, interpreter's path, workers).
+
+    `checks` are test files that run in it on each interpreter, instead of agents; then it ends.
+    """
+
+    def __init__(self, folder, broker_port, agents, interactive=False, checks=()):
+        self.folder = folder
+        self.console = os.path.join(folder, "console.log")
+        self._port = broker_port
+        self._agents = agents
+        self._interactive = interactive
+        self._checks = checks
+        self._process = None
+
+    def start(self):
+        """Boot. Raises provision.Unavailable where QEMU or a kernel cannot be had."""
+        parts = materials.get()
+        archive = os.path.join(self.folder, "initramfs.cpio")
+        with open(archive, "wb") as file:
+            file.write(self._initramfs(parts))
+        words = "console=ttyS0 panic=-1 iomem=relaxed rdinit=/init"
+        if not self._interactive:
+            words += " quiet"
+        command = parts.qemu + [
+            "-M", "q35", "-accel", "tcg", "-m", str(MEMORY_MB), "-smp", "1",
+            "-kernel", parts.kernel, "-initrd", archive, "-append", words,
+            "-display", "none", "-monitor", "none",
+            "-nic", "user,model=e1000",
+            "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+            "-action", "watchdog=reset",
+        ]  # fmt: skip
+        for device in DEVICES:
+            command += ["-device", device]
+        if self._interactive:
+            self._process = subprocess.Popen(command + ["-serial", "mon:stdio"])
+        else:
+            command += ["-serial", "file:" + self.console]
+            with open(os.path.join(self.folder, "qemu.log"), "wb") as log:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+        return self
+
+    def wait(self, timeout_s=None):
+        """Wait until the guest ends by itself; returns QEMU's status."""
+        return self._process.wait(timeout_s)
+
+    def close(self):
+        """End the guest."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *error):
+        self.close()
+
+    def _initramfs(self, parts):
+        archive = initramfs.Archive()
+        for name in ("bin", "dev", "proc", "sys", "mnt", "modules", "etc", "run"):
+            archive.folder(name)
+        archive.file("bin/busybox", _read(parts.busybox))
+        archive.link("bin/sh", "busybox")
+        for path in parts.modules:
+            archive.file("modules/" + os.path.basename(path), _read(path))
+        order = "\n".join([os.path.basename(path) for path in parts.modules]) + "\n"
+        archive.file("modules/order", order.encode())
+        archive.file("init", _read(os.path.join(_HERE, "init.sh")))
+        archive.file("etc/lab", self._settings().encode())
+        for name, _, workers in self._agents:
+            archive.file(
+                "etc/%s.json" % name, json.dumps(self._configuration(name, workers)).encode()
+            )
+        return archive.bytes()
+
+    def _settings(self):
+        lines = ["ROOT='%s'" % ROOT, "SHELL_ASKED=%s" % ("yes" if self._interactive else "")]
+        lines.append("CHECKS='%s'" % " ".join(self._checks))
+        lines.append("AGENTS='%s'" % " ".join(["%s=%s" % agent[:2] for agent in self._agents]))
+        return "\n".join(lines) + "\n"
+
+    def _configuration(self, name, workers):
+        mqtt = {"host": HOST, "port": self._port, "backoff_first_s": 0.05, "backoff_most_s": 0.5}
+        return {
+            "device": name,
+            "data": "/tmp/" + name,
+            "workers": workers,
+            "mqtt": mqtt,
+            "log": "debug",
+        }
+
+
+def folder():
+    """A new folder for one machine's files; its maker removes it."""
+    return tempfile.mkdtemp(prefix="limpet-lab-")
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return file.read()
