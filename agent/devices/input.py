@@ -37,7 +37,7 @@ Batch = namedtuple("Batch", ("events", "dropped"))
 def identify(device):
     """Name, identity and kinds of events of an open input device, as a dict of JSON."""
     told = device.ask("EVIOCGID")
-    bits = int_of(device.ask("EVIOCGBIT", 4, 0))
+    bits = number_of(device.ask("EVIOCGBIT", 8, 0), device.target[1])
     return {
         "name": layout.text(device.ask("EVIOCGNAME", MAX_NAME)),
         "bus": told["bustype"],
@@ -53,7 +53,8 @@ def capabilities(device, kind):
     numbers = [number for number in TYPES if TYPES[number] == kind]
     if not numbers:
         raise ValueError("no kind of event is called %s" % kind)
-    bits = int_of(device.ask("EVIOCGBIT", 96, numbers[0]))  # KEY_MAX is 0x2ff: 96 bytes of bits
+    # KEY_MAX is 0x2ff: 96 bytes of bits
+    bits = number_of(device.ask("EVIOCGBIT", 96, numbers[0]), device.target[1])
     return [code for code in range(768) if bits >> code & 1]
 
 
@@ -72,11 +73,13 @@ def read_events(device, most):
     return Batch(events, dropped)
 
 
-def int_of(bits):
-    """Bytes of a bit field as one number. The kernel fills whole words of its own order."""
+def number_of(bits, abi):
+    """Bytes of a bit field as one number: the kernel fills whole words of its own order."""
     number = 0
     for index, byte in enumerate(bits):
-        number |= byte << 8 * index
+        within = index % abi.word
+        place = index - within + (within if abi.order == "<" else abi.word - 1 - within)
+        number |= byte << 8 * place
     return number
 
 

@@ -62,8 +62,14 @@ class FakeInput:
         codes_of = {0: (0, 1), 1: (30, 48, 46)}.get(kind, ())
         bits = bytearray(96)
         for code in codes_of:
-            bits[code // 8] |= 1 << code % 8
+            bits[self._place(code // 8)] |= 1 << code % 8
         return bits
+
+    def _place(self, index):
+        """Where the kernel keeps a byte of a bit field: inside words of its own order."""
+        word, order = self._target[1].word, self._target[1].order
+        within = index % word
+        return index if order == "<" else index - within + word - 1 - within
 
     def _event(self, kind, code, value, sec, usec):
         words = {"sec": sec, "usec": usec, "type": kind, "code": code, "value": value}

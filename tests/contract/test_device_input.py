@@ -28,7 +28,7 @@ class Real:
 IMPLEMENTATIONS = [
     ("fake-64", lambda: Fake((codes.GENERIC, layout.LINUX_64))),
     ("fake-32", lambda: Fake((codes.GENERIC, layout.LINUX_32))),
-    ("fake-mips", lambda: Fake((codes.MIPS, layout.LINUX_32))),
+    ("fake-mips-be", lambda: Fake((codes.MIPS, layout.Abi(4, 8, ">")))),
 ]
 if transport_to(PATH):
     IMPLEMENTATIONS.append(("linux", Real))
