@@ -116,7 +116,7 @@ class Agent:
         mqtt = self._config["mqtt"]
         return link.Link(
             self._session,
-            [(mqtt["host"], mqtt["port"])],
+            [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]],
             Channel(),
             Backoff(
                 random_bytes,

@@ -23,9 +23,21 @@ _TLS = (
     schema.boolean("verify", True, about="false: whoever answers is taken for the broker"),
 )
 
+_FALLBACK = (
+    schema.text("host", low=1, high=255),
+    schema.integer("port", 1883, low=1, high=65535),
+)
+
 _MQTT = (
     schema.text("host", "127.0.0.1", low=1, high=255, about="name or address of the broker"),
     schema.integer("port", 1883, low=1, high=65535, about="with tls most brokers have 8883"),
+    schema.sequence(
+        "fallbacks",
+        schema.structure("broker", _FALLBACK),
+        [],
+        high=8,
+        about="brokers to try, in this order, while that one cannot be had",
+    ),
     schema.structure("tls", _TLS, None, about="{} is TLS with the system's authorities"),
     schema.text("username", None, high=256),
     schema.secret("password", None, high=256),

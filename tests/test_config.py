@@ -12,6 +12,8 @@ WRONG = (
     (b"[]", "expected an object"),
     (b"{}", "device: missing"),
     (b'{"device":"x","mqtt":{"port":"y"}}', "mqtt.port: expected an integer from 1 to 65535"),
+    (b'{"device":"x","mqtt":{"fallbacks":[{"port":1}]}}', "mqtt.fallbacks[0].host: "),
+    (b'{"device":"x","mqtt":{"tls":{"verify":"no"}}}', "mqtt.tls.verify: "),
     (b'{"device":"x","mqtt":{"prot":1}}', "mqtt.prot: unknown; known here: backoff_first_s"),
     (b'{"device":"a b"}', 'device: "a b": made of A-Z a-z 0-9 _ - only'),
     (b'{"device":"reply"}', "device: reply is reserved"),

@@ -11,6 +11,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from provision import broker as brokers
+from provision import runtimes
 
 from agent.clock import Clock
 from agent.mqtt import fields
@@ -246,3 +247,15 @@ def test_an_idle_connection_is_kept_by_pings():
             here.link.wait(max(0, here.link.due - here.clock.now()))
         assert here.events == []
         assert 3 <= broker.log_text().count("Received PINGREQ") <= 5
+
+
+def test_the_agent_turns_to_the_next_broker(start_device, caller5, broker):
+    with brokers.start() as first:
+        other = {"host": broker.host, "port": broker.port}
+        device = start_device(runtimes.get("cpython"), on=first, mqtt={"fallbacks": [other]})
+        end = time.monotonic() + PATIENCE_S
+        while "connected to" not in device.log.read_text() and time.monotonic() < end:
+            time.sleep(0.02)
+        first.kill()
+        caller5.wait_for_state(device, "online")
+        assert caller5.call(device, "system.ping")["result"] == {}

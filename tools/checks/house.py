@@ -50,6 +50,7 @@ LAYERS = (
             "agent.devices.*",
             "agent.keys",
             "agent.mqtt.tcp",
+            "agent.mqtt.tls",
             "agent.mqtt.waiter",
             "agent.mqtt.link",
         ),
