@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections import namedtuple
 
-from provision import Unavailable, cache, runtimes
+from firmwares import linux, targets
+from provision import Unavailable, cache, package, runtimes
 
 from checks import house
-from checks.result import ROOT, Result, run, run_once, run_tests
+from checks.result import ROOT, Result, log_path, run, run_once, run_tests
 
 # run(size) -> Result, size being 'quick', 'usual' or 'full'; quick: part of --quick;
 # default: part of a run that names none.
@@ -64,6 +65,26 @@ def suite_on(name):
         return result
 
     return suite
+
+
+def suite_frozen(size):
+    """The portable tests in limpetd for armhf, on the agent that is frozen in it."""
+    emulator = targets.TARGETS["armhf"].emulator
+    try:
+        words = [*package.emulator("qemu-user-static", emulator), linux.program("armhf")]
+    except Unavailable as reason:
+        return Result(unavailable=["limpetd-armhf: %s" % reason])
+    command = [*words, "--python", "tests/run.py", "--frozen"]
+    return run_tests("suite-limpetd-armhf", command, 900)
+
+
+def sizes(size):
+    """limpetd within its bounds, and what each part of the agent costs."""
+    command = [os.path.join(ROOT, "tools", "size"), "--check"]
+    status, output = run("size", command, 600)
+    found = Result(passed=1) if status == 0 else Result(failed=1, logs=[log_path("size")])
+    found.notes = output.splitlines()
+    return found
 
 
 def suite_cpython(size):
@@ -184,6 +205,8 @@ PARTS = (
         if name != "cpython"
     ],
     Part("threads", "every item through the queues, by many threads", threads, False, True),
+    Part("limpetd-armhf", "the portable tests in the single file", suite_frozen, False, True),
+    Part("size", "limpetd within its bounds, part by part", sizes, False, True),
     Part(
         "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
     ),
