@@ -83,7 +83,7 @@ class Here:
             self.link.send(now)
             if not self.events:
                 self.link.wait(20)
-        raise AssertionError("no %s, but %r" % (kind.__name__, self.events))
+        raise AssertionError("no %s, but %r" % (kind, self.events))
 
     def __enter__(self):
         return self

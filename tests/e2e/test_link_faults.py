@@ -1,0 +1,77 @@
+"""The link through a network that fails at every place in turn, to a real broker."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_link_mosquitto import VERSIONS, Here
+
+from agent.mqtt.outbox import Delivered
+from agent.mqtt.session import Connected, Received
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "faulty"))
+from wire import TO_BROKER, TO_CLIENT, Fault, Wire  # noqa: E402 - found through the path above
+
+# Beyond what either side says in `whole_session`, shown by a fault that is no longer met.
+MOST_BYTES = 400
+
+
+def whole_session(broker, version, fault):
+    """Subscribe, and publish to oneself at QoS 1 and 2, through a fault.
+
+    Returns what was received as a list of (qos, payload), and whether the fault was met.
+    """
+    with (
+        Wire(broker.host, broker.port, [fault]) as wire,
+        Here(wire, version, keep_alive_s=2) as here,
+    ):
+        topic = "fault/%x" % time.monotonic_ns()
+        here.link.subscribe(topic, 2)
+        here.until(Connected)
+        sent = [(qos, b"%d" % number) for number, qos in enumerate((1, 2, 2, 1))]
+        for qos, payload in sent:
+            here.link.publish(topic, payload, qos)
+        received, delivered = [], 0
+        while delivered < len(sent) or set(received) < set(sent):
+            event = here.until((Received, Delivered))
+            if isinstance(event, Delivered):
+                delivered += 1
+            else:
+                received.append((event.message.qos, event.message.payload))
+                here.link.acknowledge(event.message)
+        return received, wire.met
+
+
+def check(broker, version, fault):
+    """Nothing is lost; at QoS 2 nothing is doubled."""
+    received, met = whole_session(broker, version, fault)
+    place = (version, fault.kind, fault.direction, fault.after)
+    assert {payload for _, payload in received} == {b"0", b"1", b"2", b"3"}, (place, received)
+    twice = [payload for qos, payload in received if qos == 2]
+    assert sorted(twice) == [b"1", b"2"], (place, received)
+    return met
+
+
+@VERSIONS
+@pytest.mark.parametrize("direction", (TO_BROKER, TO_CLIENT), ids=("to-broker", "to-client"))
+@pytest.mark.parametrize("kind", ("cut", "reset"))
+def test_a_cut_after_any_byte_loses_nothing_and_doubles_no_qos_2(broker, version, direction, kind):
+    step = 1 if kind == "cut" else 7
+    for after in range(0, MOST_BYTES, step):
+        if not check(broker, version, Fault(kind, direction, after)):
+            assert after > 50
+            return
+    raise AssertionError("the session is longer than MOST_BYTES")
+
+
+@VERSIONS
+def test_one_byte_at_a_time_changes_nothing(broker, version):
+    check(broker, version, Fault(piece=1))
+
+
+@VERSIONS
+def test_a_network_that_stops_is_noticed_and_left(broker, version):
+    for direction in (TO_BROKER, TO_CLIENT):
+        fault = Fault("stall", direction, 60)
+        assert check(broker, version, fault) == 1

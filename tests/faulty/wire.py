@@ -1,0 +1,98 @@
+"""A TCP proxy that breaks connections on demand, between a client and a real broker.
+
+One rule: what goes wrong, and after which byte, is told beforehand, so that a test can go through
+every place in turn. Host only: it uses a thread for each direction of a connection.
+"""
+
+import contextlib
+import socket
+import struct
+import threading
+
+TO_BROKER, TO_CLIENT = 0, 1
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close() sends RST
+
+
+class Fault:
+    """What befalls one connection, in one direction, after so many bytes: cut, reset or stall.
+
+    `piece` is how many bytes are handed on at a time, 0 for as they come.
+    """
+
+    def __init__(self, kind="none", direction=TO_CLIENT, after=0, piece=0):
+        self.kind = kind
+        self.direction = direction
+        self.after = after
+        self.piece = piece
+
+
+class Wire:
+    """`faults` are for the connections in order; those that follow have none."""
+
+    def __init__(self, host, port, faults=()):
+        self._target = (host, port)
+        self._faults = list(faults)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self._listener.getsockname()
+        self.connections = 0
+        self.met = 0  # faults that came to pass
+        self._open = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        # shutdown() ends the thread that waits in accept(); close() alone would not.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for channel in self._open:
+            channel.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client = self._listener.accept()[0]
+                broker = socket.create_connection(self._target)
+            except OSError:
+                return
+            self.connections += 1
+            fault = self._faults.pop(0) if self._faults else Fault()
+            pair = (client, broker)
+            self._open += pair
+            for channel in pair:
+                channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for direction in (TO_BROKER, TO_CLIENT):
+                words = (pair[direction], pair[1 - direction], direction, fault)
+                threading.Thread(target=self._carry, args=words, daemon=True).start()
+
+    def _carry(self, source, target, direction, fault):
+        left = fault.after if direction == fault.direction and fault.kind != "none" else None
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                if left is not None and len(data) > left:
+                    target.sendall(data[:left])
+                    self._break(source, target, fault)
+                    return
+                if left is not None:
+                    left -= len(data)
+                self._hand_on(target, data, fault.piece)
+        for channel in (source, target):
+            with contextlib.suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+
+    def _hand_on(self, target, data, piece):
+        for at in range(0, len(data), piece or len(data)):
+            target.sendall(data[at : at + (piece or len(data))])
+
+    def _break(self, source, target, fault):
+        self.met += 1
+        if fault.kind == "stall":
+            return  # both stay open, and nothing moves this way any more
+        for channel in (source, target):
+            with contextlib.suppress(OSError):
+                if fault.kind == "reset":
+                    channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                channel.shutdown(socket.SHUT_RDWR)
+                channel.close()
