@@ -33,8 +33,8 @@ PARTS_OF_A_SYMBOL = re.compile(
 # What may be left off a device, so the bounds are on the file without these rows.
 OPTIONAL = ("schedule", "devices", "update", "smart", "operate")
 # What an armhf file may have without them, in bytes: with TLS, and without. The aim without TLS
-# is 380,000; their texts, which are counted in, are what it is missed by.
-BOUNDS = {True: 500_000, False: 390_000}
+# is 380,000, missed by 13 KB; their texts, about 24 KB, are counted in.
+BOUNDS = {True: 500_000, False: 400_000}
 
 
 def of_parts(name, program):
