@@ -1,7 +1,7 @@
 """What limpetd carries frozen: the agent, what it needs of the standard library, its entry.
 
 The one rule: everything here is frozen as it stands in the tree. Level 3 leaves out the line
-numbers of tracebacks, a sixth of the bytecode, and asserts, of which device code has none.
+numbers of tracebacks and asserts, of which device code has none.
 """
 # ruff: noqa: F821 - a manifest's functions are given to it by MicroPython
 
