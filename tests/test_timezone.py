@@ -133,6 +133,16 @@ def test_a_change_may_be_named_by_hours_of_other_days():
     ]
 
 
+def test_a_change_may_fall_on_the_new_year():
+    assert changes("AAA-6:45BBB,M1.1.3/0,M5.3.0/0", "2024-08-01T00:00Z", 2) == [
+        ("2024-12-31T17:15:00Z", 27900),  # midnight of Wednesday, 1 January, there
+        ("2025-05-17T16:15:00Z", 24300),
+    ]
+    assert changes("AAA5BBB,M6.1.0,J365/26", "2026-08-01T00:00Z", 1) == [
+        ("2027-01-01T06:00:00Z", -18000)
+    ]
+
+
 def test_summer_all_year_is_one_offset():
     zone = parse_zone("EST5EDT,0/0,J365/25")  # RFC 8536, section 3.3.1
     for moment in range(unix("2026-12-30T00:00Z"), unix("2027-01-03T00:00Z"), 1800):

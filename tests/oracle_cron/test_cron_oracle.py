@@ -35,7 +35,8 @@ ZONES = (
     "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",
     "IST-1GMT0,M10.5.0,M3.5.0/1",
     "<-02>2<-01>,M3.5.0/-1,M10.5.0/0",
-    "NST3:30NDT,J80/2:01,J300/2:01",  # at midnight cronsim never ends its search
+    # Its changes once came at 00:01; at such times cronsim never ends some of its searches.
+    "NST3:30NDT,J80/2,J300/2",
     "<+0545>-5:45",
 )
 
@@ -71,8 +72,8 @@ DIFFERENCES = (
         lambda case: case.has_seconds and case.names_time and case.has_summer,
     ),
     (
-        "a change by half an hour, or at 02:01: cronsim steps whole hours over what is between",
-        lambda case: not case.names_time and case.zone_text.startswith(("<+1030>", "NST")),
+        "a change by half an hour: cronsim steps whole hours over what is between",
+        lambda case: not case.names_time and "<+1030>" in case.zone_text,
     ),
     (
         "begun in the second of two doubled hours: cronsim goes back to the first, and repeats",
@@ -202,6 +203,8 @@ def test_zones_agree_with_zoneinfo():
     rng = random.Random(SEED)
     for _ in range(COUNT):
         text = random_rule(rng, ("M", "J"))
+        if "J59" in text:
+            continue  # 28 February; zoneinfo takes it for the 29th in a leap year (CPython 3.11)
         zone, theirs = parse_zone(text), posix_zone(text)
         moment = random_moment(rng, zone)
         there = datetime.datetime.fromtimestamp(moment, theirs)
@@ -256,10 +259,16 @@ def random_rule(rng, kinds):
         return text
     saving = rng.choice(("", "%d" % (offset // 60 - 2), "%d" % (offset // 60 + 1)))
     first, second = date(), date()
-    # What two changes within days of each other, or of the new year, mean is nobody's promise.
-    while not 20 < abs(day_of_year(first) - day_of_year(second)) < 340:
+    # What two changes within days of each other mean is nobody's promise. libc and zoneinfo take
+    # the rule of the year in UTC or in standard time, so that they lose hours of a change within
+    # a day of the new year, which test_timezone.py has; random ones keep away from it.
+    while not _are_apart(sorted((day_of_year(first), day_of_year(second)))):
         first, second = date(), date()
     return "%sBBB%s,%s,%s" % (text, saving, first, second)
+
+
+def _are_apart(days):
+    return days[0] > 15 and days[1] - days[0] > 20 and days[1] < 350
 
 
 def day_of_year(text):
