@@ -179,6 +179,8 @@ class Agent:
     def run(self):
         """Serve until a command asks for a restart: then the process must end, and start anew."""
         self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
+        if not self._gate.keyring.configured:
+            self.log.warning(NO_KEYS)
         self._executor.start()
         pace_collector()
         while not self._service.restarts:

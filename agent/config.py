@@ -108,7 +108,13 @@ FIELDS = (
         choices=("auto",),
         about="threads that run commands; auto: 1 where threads are safe, else 0",
     ),
-    schema.text("data", "data", low=1, high=255, about="folder for what survives a restart"),
+    schema.text(
+        "data",
+        None,
+        low=1,
+        high=255,
+        about="folder for what survives a restart; data/DEVICE where it is not given",
+    ),
     schema.structure("journal", _JOURNAL, {}),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
@@ -140,6 +146,9 @@ def parse(data):
         values = schema.check(FIELDS, parse_object(data), BadConfig)
     except BadJson as error:
         raise BadConfig(error.message)
+    if values["data"] is None:
+        # With the name in it: two devices started in one folder must not share a journal.
+        values["data"] = "data/" + values["device"]
     for path, name in _names(values):
         check_name(path, name)
     if values["device"] in RESERVED_NAMES:

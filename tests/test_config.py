@@ -29,7 +29,8 @@ def test_the_smallest_configuration_names_the_device():
     values = config.parse(b'{"device":"pump-7"}')
     assert values["device"] == "pump-7" and values["root"] == "limpet"
     assert values["mqtt"]["host"] == "127.0.0.1" and values["mqtt"]["port"] == 1883
-    assert values["workers"] == "auto"
+    assert values["workers"] == "auto" and values["data"] == "data/pump-7"
+    assert config.parse(b'{"device":"x","data":"/var/y"}')["data"] == "/var/y"
 
 
 def test_each_fault_is_named_with_its_path():

@@ -295,7 +295,7 @@ def test_describe_shows_types_units_ranges_and_a_call(limpet):
     assert "permission act, repeat rule once" in out
     assert "degrees  a number from 0 to 90 (deg); how far\n" in out
     assert 'mode     "slow" or "fast", else "slow"\n' in out
-    assert out.endswith("\n  limpet call pump-7 valve.open degrees=0\n")
+    assert out.endswith("\n  limpet call pump-7 valve.open degrees=DEGREES\n")
 
 
 def test_describe_as_json_is_the_devices_own_words(limpet):

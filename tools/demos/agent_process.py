@@ -14,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # How long each way of asking gets before the next, harder one.
 ENDINGS = ((signal.SIGINT, 5), (signal.SIGTERM, 2), (signal.SIGKILL, None))
 TAIL_LINES = 15
+RESTART = 75  # the agent's exit status that asks whoever started it to start it again
 
 
 class AgentProcess:
@@ -36,7 +37,12 @@ class AgentProcess:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(self._configuration(), file)
         # In a session of its own: Ctrl-C at the terminal is for the demo to handle.
-        with open(self._log_path, "wb") as log:
+        self._start()
+        return self
+
+    def _start(self):
+        path = os.path.join(self._folder.name, "agent.json")
+        with open(self._log_path, "ab") as log:
             self._process = subprocess.Popen(
                 [self.interpreter, "-m", "agent", "--config", path],
                 cwd=ROOT,
@@ -45,7 +51,6 @@ class AgentProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        return self
 
     def __exit__(self, *_exception):
         try:
@@ -63,11 +68,18 @@ class AgentProcess:
         return os.path.join(self._folder.name, "data")
 
     def wait(self, seconds):
-        """Its exit status once it has ended, None if it still runs after so many seconds."""
+        """Its exit status once it has ended, None if it still runs after so many seconds.
+
+        One that ended to be started again, as `system.restart` has it, is started again.
+        """
         try:
-            return self._process.wait(seconds)
+            status = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        if status == RESTART:
+            self._start()
+            return None
+        return status
 
     def log_tail(self):
         """The last lines of its log, indented."""
@@ -92,4 +104,7 @@ class AgentProcess:
             if self._process.poll() is not None:
                 return
             self._process.send_signal(number)
-            self.wait(seconds)
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass

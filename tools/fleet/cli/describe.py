@@ -81,8 +81,9 @@ def _span(field):
 
 
 def _example(field):
-    value = field.get("low")
-    return f"{_word(field, 'name')}={'...' if value is None else _json(value)}"
+    # A value made up from the bounds reads as if it were one to use: name what belongs there.
+    name = _word(field, "name")
+    return f"{name}={name.upper()}"
 
 
 def _word(mapping, name):
