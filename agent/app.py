@@ -49,7 +49,7 @@ class Agent:
         self._device = config["device"]
         self._base = "%s/%s/" % (config["root"], self._device)
         store, self._storage = _open_store(config["data"])
-        self._boot = boot.begin(store)
+        self._boot = self._begin(store)
         self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
         self.log = Log(config["log"], self._clock, write_log)
         self._record_boot(store)
@@ -67,6 +67,7 @@ class Agent:
         for address, words in self._once.recover(self._boot.number):
             self._service.tell(address, words)
         self._status = None  # the clock quality last published
+        self._is_announced = True  # False while status or about wait for room in the link
         self._status_due = 0
         self._handlers = {
             session.Connected: self._on_connected,
@@ -75,6 +76,13 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
+
+    def _begin(self, store):
+        try:
+            return boot.begin(store)
+        except (LimpetError, ValueError, KeyError) as error:
+            self._storage = self._storage or str(error)
+            return boot.first()
 
     def _record_boot(self, store):
         if self._storage is None:
@@ -195,6 +203,8 @@ class Agent:
             handle = self._handlers.get(type(event))
             if handle:
                 handle(event)
+        if not self._is_announced:
+            self._is_announced = self._announce()
         is_checking = self._bridge.step()
         has_more = self._service.step() or is_checking
         if now >= self._status_due:
@@ -219,11 +229,17 @@ class Agent:
     def _on_connected(self, event):
         version = "5" if event.version == packets.V5 else "3.1.1"
         self.log.info("connected to %s with MQTT %s", self._broker, version)
-        self._publish_status()
-        self._publish("about", json.dumps(self._about()).encode())
+        self._is_announced = self._announce()
+
+    def _announce(self):
+        """Say that the device is online and what it can; False if the link had no room for it."""
+        if not self._publish_status():
+            return False
+        return self._publish("about", json.dumps(self._about()).encode())
 
     def _on_disconnected(self, event):
         self._status = None
+        self._is_announced = True  # nothing to say until there is a connection
         self._bridge.disconnected()
         self.log.warning(
             "no connection to %s: %s; next try in %d ms",
@@ -265,8 +281,11 @@ class Agent:
             self._publish_status()
 
     def _publish_status(self):
-        self._status = self._clock.wall()[1]
-        self._publish("status", self._status_of("online"))
+        quality = self._clock.wall()[1]
+        if not self._publish("status", self._status_of("online")):
+            return False
+        self._status = quality
+        return True
 
     def _status_of(self, state):
         words = {

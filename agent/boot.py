@@ -25,6 +25,11 @@ def begin(store):
     return Boot(number + 1, nonce, unix_ms)
 
 
+def first():
+    """A Boot that knows of none before: the record cannot be read."""
+    return Boot(1, hexlify(random_bytes(NONCE_BYTES)).decode(), 0)
+
+
 def record(store, boot, unix_ms):
     """Store this boot, and the time as a lower bound for the next one's clock."""
     store.write(_NAME, json.dumps({"boot": boot.number, "unix_ms": unix_ms}).encode())

@@ -62,12 +62,14 @@ class Clock:
         time that nobody vouches for. 'synced': the system says that it is right.
         """
         shown = self._system()
+        if shown >= LEAST_UNIX_S * 1000 and self._is_vouched_for():
+            return shown, "synced"  # whatever an earlier run believed: it may have been wrong
         least = self._stored_unix_ms + self.now() if self._stored_unix_ms else 0
         if shown < least:
             return least, "restored"
         if shown < LEAST_UNIX_S * 1000:
             return shown, "unset"
-        return shown, "synced" if self._is_vouched_for() else "restored"
+        return shown, "restored"
 
     def _is_vouched_for(self):
         if not self._synced_file:

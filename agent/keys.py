@@ -144,6 +144,14 @@ class Keyring:
 
     def _load(self):
         value = self._store.read(_KEYS)
+        if (
+            value is None
+            and self._store.is_damaged(_KEYS)
+            and self._files.read(self._path, 1) is None
+        ):
+            # No keys would mean that whoever asks may do all. A first write that was cut off
+            # leaves the provisioning file behind, from which it is made good.
+            raise BadKey("the record of the keys is damaged; provision them again")
         if value is not None:
             words = json.loads(value)
             self.policy = policies.check_policy(words["policy"], BadKey)

@@ -42,4 +42,7 @@ class Log:
             return
         line = (text % values if values else text).replace("\r", " ").replace("\n", " | ")
         now = self._clock.now()
-        self._write("%7d.%03d %-7s %s\n" % (now // 1000, now % 1000, level, line[:MAX_LINE]))
+        try:
+            self._write("%7d.%03d %-7s %s\n" % (now // 1000, now % 1000, level, line[:MAX_LINE]))
+        except OSError:
+            pass  # a full disk or a closed pipe under the log must not take the device away

@@ -77,6 +77,12 @@ class Store:
         self._turns[name] = newest[:2]
         return newest[2]
 
+    def is_damaged(self, name):
+        """Whether there are records of `name` and none of them is whole."""
+        return self.read(name) is None and any(
+            [self._read(self._path(name, index)) is not None for index in (0, 1)]
+        )
+
     def write(self, name, value):
         """Keep `value`, bytes, under `name`: it is on the medium when this returns.
 

@@ -46,7 +46,7 @@ _loads = json.loads if _LENIENT else _loads_strictly
 
 def parse_object(data):
     """The object that `data`, UTF-8 bytes, holds. Raises BadJson with what is wrong."""
-    if _LENIENT and data.find(b"\\u") >= 0:
+    if data.find(b"\\u") >= 0:
         data = join_surrogates(data)
     try:
         value = _loads(data)
@@ -94,10 +94,14 @@ def _structure(value, depth):
     return count
 
 
+_SURROGATES = (b"ud8", b"ud9", b"uda", b"udb", b"udc", b"udd", b"ude", b"udf")
+
+
 def join_surrogates(data):
     """`data` with each escaped surrogate pair written as the character it stands for.
 
-    RFC 8259, section 7. A surrogate without its other half stays as it is.
+    RFC 8259, section 7. A surrogate without its other half is no character, and cannot be written
+    as UTF-8: it raises BadJson.
     """
     out = bytearray()
     at = 0
@@ -107,6 +111,8 @@ def join_surrogates(data):
             return bytes(out) + data[at:]
         out.extend(data[at:escape])
         character = _surrogate_pair(data[escape : escape + 12])
+        if character is None and data[escape + 1 : escape + 4].lower() in _SURROGATES:
+            raise BadJson("not JSON: at byte %d: half a surrogate pair" % escape)
         at = escape + (12 if character else 2)
         out.extend(character or data[escape:at])
 

@@ -62,6 +62,16 @@ def test_a_time_that_the_system_vouches_for_is_synced():
         assert clock.wall() == (later, "synced")
 
 
+def test_a_time_stored_in_error_gives_way_to_one_that_the_system_vouches_for():
+    shown = (LEAST_UNIX_S + 5) * 1000
+    with temporary_folder() as folder:
+        with open(folder + "/synchronized", "wb"):
+            pass
+        far = (LEAST_UNIX_S + 10**9) * 1000
+        clock = Clock(far, folder + "/synchronized", system=lambda: shown)
+        assert clock.wall() == (shown, "synced")
+
+
 def test_the_real_clock_goes_forward():
     clock = Clock()
     first = clock.now()

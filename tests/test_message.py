@@ -122,6 +122,23 @@ def test_replies_go_nowhere_else():
         raises(ReplyRefused, read_address, {}, topic, None, PREFIX, "")
 
 
+def test_no_topic_or_id_that_a_broker_or_a_journal_would_choke_on():
+    for bad in ("\x01", "\x7f", "\xe9", "\uffff"):
+        raises(ReplyRefused, read_address, {"reply": PREFIX + bad}, None, None, PREFIX, "")
+        document = {"id": "0123456789ab" + bad, "method": "m"}
+        if bad > "\x7f":
+            address = read_address(document, None, None, PREFIX, "")
+            assert address.id is None
+            error = raises(BadRequest, parse_request, document, address, moment())
+            assert "ASCII" in error.message
+
+
+def test_a_deadline_beyond_every_clock_is_refused():
+    for deadline in ({"time": 1e308}, {"nonce": "n0", "uptime_ms": 1e300}):
+        document = {"method": "m", "deadline": deadline}
+        raises(BadRequest, parse_request, document, HERE, moment(0, "synced", 10**12))
+
+
 def test_a_response_names_device_time_and_id():
     data = message.encode_result(HERE, "pump", 1234, {"x": [1, "ü"]}, 500)
     assert json.loads(data) == {

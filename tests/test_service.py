@@ -173,6 +173,18 @@ def test_a_request_without_an_id_runs_only_what_may_run_again(workers):
     assert bench.collect(2)[1][1]["result"] == {}
 
 
+def test_a_fault_of_our_own_is_answered_and_not_repeated(workers):
+    bench = Bench(workers)
+
+    def fail(*arguments):
+        raise RuntimeError("planted")
+
+    bench.service._take = fail
+    bench.call("system.ping")
+    error = bench.only()["error"]
+    assert error["code"] == "internal" and "planted" in error["message"]
+
+
 def test_a_retained_call_is_never_run(workers):
     bench = Bench(workers)
     bench.send({"method": "system.ping", "reply": PREFIX + "me"}, retained=True)

@@ -110,6 +110,16 @@ def test_every_flipped_bit_is_noticed():
         assert Store("data", disk).read("v") == b"old", position
 
 
+def test_a_value_that_is_not_whole_is_told_from_one_never_written():
+    disk = Disk()
+    store = Store("data", disk)
+    assert not store.is_damaged("v")
+    store.write("v", b"kept")
+    assert not store.is_damaged("v")
+    disk._seen["data/v.0"] = disk._seen["data/v.0"][:-1]
+    assert Store("data", disk).is_damaged("v")
+
+
 def test_bad_names_and_large_values_are_refused():
     with temporary_folder() as folder:
         store = Store(folder)

@@ -93,5 +93,10 @@ def test_an_escaped_surrogate_pair_is_one_character():
 
 
 def test_joining_leaves_every_other_escape_alone():
-    for data in (b'"\\\\ud83d\\ude00"', b'"\\ud83dx"', b'"\\ud83d\\n     "', b'"\\ud8', b"\\"):
+    for data in (b'"\\\\ud83d"', b'"\\u00e9x"', b'"\\n     "', b'"\\u', b"\\"):
         assert join_surrogates(data) == data
+
+
+def test_half_a_surrogate_pair_is_refused_everywhere():
+    for data in (b'{"a":"\\ud83dx"}', b'{"a":"\\uDE00\\ud83d"}', b'{"\\ud800":1}'):
+        assert "surrogate" in raises(BadJson, parse_object, data).message

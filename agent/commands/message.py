@@ -40,10 +40,14 @@ MOST_ID = 64  # an id is kept in the journal, so it must not be a way to fill it
 MOST_METHOD = 64  # characters
 MAX_REPLY_TOPIC = 128  # characters; held with each request under way
 
+# Beyond any device's life; above them lies a float that is no int (1e308 ended an agent).
+MAX_UPTIME_MS = 1 << 48
+MAX_TIME_S = 1 << 40
+
 _DEADLINE = (
     schema.text("nonce", None, low=1, high=64),
-    schema.number("uptime_ms", None, low=0, unit="ms"),
-    schema.number("time", None, low=0, unit="s", about="seconds since 1970"),
+    schema.number("uptime_ms", None, low=0, high=MAX_UPTIME_MS, unit="ms"),
+    schema.number("time", None, low=0, high=MAX_TIME_S, unit="s", about="seconds since 1970"),
 )
 
 FIELDS = (
@@ -66,24 +70,37 @@ def read_address(document, response_topic, correlation, prefix, key):
     if topic is not None:
         _check_reply_topic(topic, prefix)
     identity = document.get("id")
-    if not isinstance(identity, str) or len(identity) > MOST_ID:
+    if not isinstance(identity, str) or len(identity) > MOST_ID or not is_ascii(identity):
         identity = None
     return Address(identity, topic, correlation, key)
 
 
+_GOOD_TOPIC = [None]  # the last reply topic found right: most callers keep to theirs
+
+
 def _check_reply_topic(topic, prefix):
+    if topic == _GOOD_TOPIC[0] and topic.startswith(prefix):
+        return
     if (
         not isinstance(topic, str)
         or len(topic) > MAX_REPLY_TOPIC
         or not topic.startswith(prefix)
         or len(topic) == len(prefix)
-        or "+" in topic
-        or "#" in topic
-        or "\0" in topic
+        or any([c < " " or c > "~" or c in "+#" for c in topic])
     ):
-        raise ReplyRefused(
-            "reply: a topic under %s of at most %d characters" % (prefix, MAX_REPLY_TOPIC)
-        )
+        # A control or non-ASCII character may end the connection at the broker (MQTT 5, section
+        # 1.5.4), at each attempt to answer.
+        words = (prefix, MAX_REPLY_TOPIC)
+        raise ReplyRefused("reply: a topic under %s of at most %d ASCII characters" % words)
+    _GOOD_TOPIC[0] = topic
+
+
+def is_ascii(text):
+    """Whether every character of `text` is one of ASCII: a lone surrogate cannot be encoded."""
+    try:
+        return len(text.encode()) == len(text)
+    except UnicodeError:
+        return False
 
 
 def parse_request(document, address, moment, message_expiry_s=None):
@@ -110,6 +127,8 @@ def parse_request(document, address, moment, message_expiry_s=None):
         params = {}
     elif type(params) is not dict:
         raise BadRequest("params: expected an object; parameters go by name")
+    if address.id is None and document.get("id") is not None:
+        raise BadRequest("id: expected ASCII characters only")
     now = moment.now
     dead_at = None
     expires = now + int(ttl_s * 1000)

@@ -78,6 +78,9 @@ class Service:
             opened = self._gate.open(incoming.payload, incoming.topic, incoming.response_topic)
         except BadSeal:
             return None
+        except LimpetError:  # the keys cannot be kept just now
+            self.unanswerable += 1
+            return None
         if self._gate.needs_check(opened):
             return self._check(opened, incoming)
         self._judge(opened, incoming)
@@ -103,6 +106,11 @@ class Service:
             pass  # the answer to the first copy is this one's too
         except LimpetError as error:
             self._answer_error(address, error)
+        except Exception as error:  # noqa: BLE001 - see below
+            # Our own fault. Not acknowledged, the request would come again after the restart, and
+            # end the agent again: one message would be the end of a device.
+            text = "%s: %s" % (type(error).__name__, error)
+            self._answer_error(address, LimpetError("this is a fault of the agent: " + text))
 
     def decline(self, incoming):
         """Answer `busy` and run nothing: the response may be lost, since it waits for nothing."""

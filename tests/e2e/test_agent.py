@@ -167,6 +167,27 @@ def test_malformed_requests_leave_the_agent_answering(start_device, runtime, cal
     assert caller.call(device, "system.info")["result"]["boot"] == 1
 
 
+# Each of these once ended an agent, or its connection, for as long as the broker sent it again.
+DEADLY = (
+    b'{"method":"x","deadline":{"time":1e308}}',
+    b'{"method":"x","deadline":{"nonce":"n","uptime_ms":1e300}}',
+    b'{"method":"no.no","id":"\\ud800aaaaaaaaaaaa2"}',
+    b'{"method":"system.ping","id":"aaaaaaaaaaaaaa3","reply":"limpet/reply/\\ud800"}',
+    b'{"method":"x","reply":"limpet/reply/\\u0001"}',
+    b'{"method":"x","reply":"limpet/reply/\\uffff"}',
+    b'{"method":"x","reply":"limpet/reply/\xed\xa0\x80"}',
+)
+
+
+def test_no_single_message_ends_the_agent_or_its_connection(start_device, runtime, caller):
+    device = start_device(runtime)
+    caller.wait_for_state(device, "online")
+    for payload in DEADLY:
+        caller.publish(device, payload)
+    assert caller.call(device, "system.info")["result"]["boot"] == 1
+    assert device.log.read_text().count("connected to") == 1
+
+
 def test_a_flood_of_calls_gets_one_answer_each(start_device, runtime, caller5):
     device = start_device(runtime)
     caller5.wait_for_state(device, "online")
