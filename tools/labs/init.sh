@@ -30,8 +30,10 @@ mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose host /m
     echo "lab: this machine's files cannot be seen"
 for place in dev proc sys; do mount --bind /$place /mnt/$place; done
 mount -t configfs configfs /mnt/sys/kernel/config
-mount -t tmpfs tmpfs /mnt/tmp
-cp /etc/*.json /mnt/tmp
+# What the agents write goes over a folder that every Debian has and nobody works in: over /tmp it
+# would hide a checkout that stands there.
+mount -t tmpfs tmpfs /mnt/media
+cp /etc/*.json /mnt/media
 
 echo "lab: ready after $(cut -d' ' -f1 /proc/uptime) s"
 if [ -n "$SHELL_ASKED" ]; then
@@ -48,14 +50,14 @@ first=${AGENTS%% *}
 chroot /mnt ${first#*=} $ROOT/tools/labs/uinput_keys.py > /dev/console 2>&1 &
 for agent in $AGENTS; do
     [ -n "$CHECKS" ] || break
-    chroot /mnt /bin/sh -c "cd $ROOT && LIMPET_LAB=1 ${agent#*=} tests/run.py $CHECKS" \
+    chroot /mnt /bin/sh -c "cd $ROOT && LIMPET_LAB=1 TMPDIR=/media ${agent#*=} tests/run.py $CHECKS" \
         > /dev/console 2>&1
     echo "lab: checked ${agent%%=*}, status $?"
 done
 [ -z "$CHECKS" ] || poweroff -f
 for agent in $AGENTS; do
     name=${agent%%=*}
-    (cd /mnt && chroot /mnt /bin/sh -c "cd $ROOT && exec ${agent#*=} -m agent --config /tmp/$name.json" \
+    (cd /mnt && chroot /mnt /bin/sh -c "cd $ROOT && exec ${agent#*=} -m agent --config /media/$name.json" \
         > /dev/console 2>&1; echo "lab: $name ended") &
 done
 while true; do sleep 1000; done

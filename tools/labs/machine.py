@@ -109,7 +109,7 @@ class Machine:
         mqtt = {"host": HOST, "port": self._port, "backoff_first_s": 0.05, "backoff_most_s": 0.5}
         return {
             "device": name,
-            "data": "/tmp/" + name,
+            "data": "/media/" + name,
             "workers": workers,
             "mqtt": mqtt,
             "log": "debug",
