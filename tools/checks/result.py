@@ -4,6 +4,7 @@ The one rule: a part that ran no test has failed; counts come from what the comm
 """
 
 import collections
+import hashlib
 import os
 import re
 import subprocess
@@ -39,11 +40,16 @@ class Result:
         self.unavailable += other.unavailable
 
 
+def log_folder():
+    """Where runs of this checkout leave their output: two checkouts may be checked at once."""
+    path = cache.path("check/" + hashlib.sha256(ROOT.encode()).hexdigest()[:8])
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
 def log_path(name):
     """Where the output of the run `name` goes."""
-    folder = cache.path("check")
-    os.makedirs(folder, exist_ok=True)
-    return os.path.join(folder, name + ".log")
+    return os.path.join(log_folder(), name + ".log")
 
 
 def run(name, command, timeout_s, extra_environment=None):
