@@ -20,7 +20,6 @@ from firmwares import targets
 ROOT = os.path.dirname(TOOLS)
 NAME = "limpetd"
 FROZEN = "frozen_content.o"  # kept beside the program, for tools/size
-_RECIPE = 1  # changed when this file makes something else of the same ingredients
 _WHY = "building limpetd"
 # What of our tree goes into a build; the manifest reads it from the copy.
 _OURS = ("agent", "compat", "firmware/linux")
@@ -42,7 +41,7 @@ def program(name, tls=True):
 
 def key():
     """Changes with everything that a build is made of; hexadecimal text."""
-    digest = hashlib.sha256(("%d %r" % (_RECIPE, source_of("micropython-gil"))).encode())
+    digest = hashlib.sha256(repr(source_of("micropython-gil")).encode())
     digest.update(os.environ.get("MICROPY_DIR", "").encode())
     for path in ingredients():
         digest.update(os.path.relpath(path, ROOT).encode() + b"\0")
@@ -58,7 +57,7 @@ def ingredients():
         for ending in ("py", "c", "h", "mk", "patch"):
             pattern = os.path.join(ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
-    return sorted(found)
+    return sorted(found) + [__file__, targets.__file__]
 
 
 def make(target, tls, home):

@@ -12,10 +12,10 @@ from provision import Unavailable, cache, debian
 from provision.steps import step
 from provision.system import ensure_packages
 
-# All architectures in one suite: the last one with armel.
-SUITE = "trixie"
-ALLOWED = [">= 1.2.5", "<< 1.3"]
-RECORDED = "1.2.5-3.1~deb13u1"
+# Where musl comes from: suite, and the version recorded there. The first suite that can be read
+# and has it for the architecture decides; armel ended with trixie.
+MUSL = (("forky", "1.2.6-1"), ("trixie", "1.2.5-3.1~deb13u1"), ("bookworm", "1.2.3-1"))
+ALLOWED = [">= 1.2.3", "<< 1.3"]
 
 # architecture  Debian's name     triplet   of the musl package
 # prefix        of the compiler   flags     for the compiler; emulator  a program of qemu-user
@@ -87,19 +87,29 @@ crtend.o%s {musl}/lib/crtn.o
 
 def musl(target):
     """The folder with musl's `include` and `lib` for `target`, got first if it is missing."""
-    archive = debian.Archive(SUITE, target.architecture)
 
     def make(folder):
-        version = archive.version("musl-dev", ALLOWED, RECORDED)
         whole = os.path.join(folder, "whole")
         os.mkdir(whole)
-        with step("fetching musl %s for %s" % (version, target.name)):
-            archive.unpack_alone(["musl-dev=" + version], whole)
+        _unpack_musl(target, whole)
         for part in ("include", "lib"):
             shutil.move(os.path.join(whole, "usr", part, target.triplet), folder + "/" + part)
         shutil.rmtree(whole)
 
-    return cache.made("firmware/musl-%s-%s" % (RECORDED, target.name), make)
+    return cache.made("firmware/musl-%s-%s" % (MUSL[0][1], target.name), make)
+
+
+def _unpack_musl(target, whole):
+    reasons = []
+    for suite, recorded in MUSL:
+        try:
+            archive = debian.Archive(suite, target.architecture)
+            version = archive.version("musl-dev", ALLOWED, recorded)
+            with step("fetching musl %s for %s" % (version, target.name)):
+                return archive.unpack_alone(["musl-dev=" + version], whole)
+        except Unavailable as reason:
+            reasons.append("%s: %s" % (suite, reason))
+    raise Unavailable("musl for %s: %s" % (target.name, "; ".join(reasons)))
 
 
 def compiler(target, folder):
