@@ -13,7 +13,7 @@ from wakeup import Channel
 from agent import VERSION, boot
 from agent.bridge import Bridge
 from agent.clock import Clock
-from agent.commands import device, key, policy, policy_commands, rpc, system
+from agent.commands import device, hardware, key, policy, policy_commands, rpc, system
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
@@ -176,7 +176,7 @@ class Agent:
             policy.check_hardware(keyring.policy, kind, where, first, last, write)
 
         workers = len(self._executor.running)
-        self._hardware = device.Hardware(
+        self._hardware = hardware.Hardware(
             guard, workers, self._config["mqtt"]["keep_alive_s"] * 1000
         )
         self._registry.add(device.commands(self._hardware))

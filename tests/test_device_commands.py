@@ -4,7 +4,7 @@ from binascii import b2a_base64
 
 from support import raises
 
-from agent.commands import device
+from agent.commands import device, hardware
 from agent.commands.registry import Registry
 from agent.devices import codes, layout
 from agent.devices.faults import DeviceError
@@ -20,8 +20,8 @@ CHIP = "/dev/gpiochip0"
 TARGET = (codes.GENERIC, layout.LINUX_32)
 
 
-class Fakes(device.Hardware):
-    def __init__(self, guard=device.allow_nothing, workers=0, keep_alive_ms=60000):
+class Fakes(hardware.Hardware):
+    def __init__(self, guard=hardware.allow_nothing, workers=0, keep_alive_ms=60000):
         super().__init__(guard, workers, keep_alive_ms)
         drivers = {
             TAPE: FakeTape(TARGET),
@@ -29,9 +29,7 @@ class Fakes(device.Hardware):
             CHIP: FakeChip(TARGET),
         }
         self.transport = FakeTransport(drivers, TARGET)
-
-    def open_transport(self):
-        return self.transport
+        self.devices.put("ioctl", self.transport)
 
 
 class Asked:
@@ -44,10 +42,10 @@ class Asked:
         self.calls.append(words)
 
 
-def registry_over(hardware):
+def registry_over(here):
     registry = Registry()
-    registry.add(device.commands(hardware))
-    registry.add_families(device.FAMILIES, lambda name: device.load_family(name, hardware))
+    registry.add(device.commands(here))
+    registry.add_families(device.FAMILIES, lambda name: device.load_family(name, here))
     return registry
 
 
@@ -58,11 +56,11 @@ def call(registry, method, **params):
 
 def test_a_family_is_loaded_when_it_is_asked_for():
     loaded = []
-    hardware = Fakes()
+    here = Fakes()
 
     def load(name):
         loaded.append(name)
-        return device.load_family(name, hardware)
+        return device.load_family(name, here)
 
     registry = Registry()
     registry.add_families(device.FAMILIES, load)
@@ -132,8 +130,8 @@ def test_a_tape_is_written_and_read_by_commands():
 
 
 def test_errors_of_the_driver_pass_and_nothing_stays_open():
-    hardware = Fakes(Asked())
-    registry = registry_over(hardware)
+    here = Fakes(Asked())
+    registry = registry_over(here)
     for method, params in (
         ("tape.operate", {"path": TAPE, "operation": "fsf", "count": 9, "stall_ms": 9}),
         ("tape.status", {"path": KEYS}),
@@ -143,7 +141,7 @@ def test_errors_of_the_driver_pass_and_nothing_stays_open():
     ):
         error = raises(DeviceError, call, registry, method, **params)
         assert error.data["path"] == params["path"] and error.data["name"]
-    assert hardware.transport.open_files == 0
+    assert here.transport.open_files == 0
 
 
 def test_wrong_arguments_name_themselves():
@@ -168,8 +166,8 @@ def test_a_request_is_described():
 
 
 def test_an_input_device_is_described_and_read():
-    hardware = Fakes(Asked())
-    registry = registry_over(hardware)
+    here = Fakes(Asked())
+    registry = registry_over(here)
     told = call(registry, "input.describe", path=KEYS)
     assert told["name"] == "limpet button" and told["keys"] == [30, 46, 48]
 
@@ -195,10 +193,10 @@ class OneBoard:
 
 def test_a_register_is_touched_only_after_header_and_policy_agree():
     guard = Asked()
-    hardware = Fakes(guard)
+    here = Fakes(guard)
     board = OneBoard()
-    hardware.pci_functions = lambda: board
-    registry = registry_over(hardware)
+    here.devices.put("pci", board)
+    registry = registry_over(here)
     place = {"slot": "0000:00:04.0", "bar": 0, "offset": 8}
     raises(BadParams, call, registry, "pci.read", slot=place["slot"], bar=0, offset=30)
     assert guard.calls == [] and board.touched == []
@@ -207,20 +205,20 @@ def test_a_register_is_touched_only_after_header_and_policy_agree():
     assert call(registry, "pci.write", value=1, dry_run=True, **place) == {"before": None}
     assert board.touched == [("0000:00:04.0", 0, 8, 4)]
     assert call(registry, "pci.write", value=1, **place) == {"before": 8}
-    hardware.guard = device.allow_nothing
+    here.guard = hardware.allow_nothing
     assert raises(LimpetError, call, registry, "pci.read", **place).code == "denied"
     assert len(board.touched) == 2
 
 
 def test_a_line_is_written_and_read_where_the_policy_allows():
     guard = Asked()
-    hardware = Fakes(guard)
-    registry = registry_over(hardware)
+    here = Fakes(guard)
+    registry = registry_over(here)
     told = call(registry, "gpio.write", path=CHIP, line=2, value=0, active_low=True)
     assert told == {"value": 0}
     assert call(registry, "gpio.read", path=CHIP, line=2) == {"value": 1}
     assert guard.calls == [("pin", CHIP, 2, 2, True), ("pin", CHIP, 2, 2, False)]
     raises(DeviceError, call, registry, "gpio.read", path=CHIP, line=9)
-    assert hardware.transport.open_files == 0
-    hardware.guard = device.allow_nothing
+    assert here.transport.open_files == 0
+    here.guard = hardware.allow_nothing
     assert raises(LimpetError, call, registry, "gpio.read", path=CHIP, line=2).code == "denied"

@@ -6,9 +6,10 @@ that may last long, or that nobody here knows, stays off the link's thread.
 
 from agent import schema
 from agent.commands.device_parameters import MAX_DATA, decoded, encoded, path, stall_ms
-from agent.commands.registry import Command
 from agent.devices import layout, requests
 from agent.errors import BadParams
+
+NEEDS = ("ioctl",)
 
 # What may be asked without a policy: where a path begins, digits alone following, and what then
 # changes nothing, neither by opening nor by asking. /dev/watchdog0 is started by opening it, and
@@ -32,40 +33,16 @@ def is_harmless(where, name):
     return False
 
 
-def commands(hardware):
-    """The family's commands, over a Hardware."""
-
-    def describe_request(params):
-        return requests.describe(params["request"], _target(hardware))
-
-    def call(params):
-        return _call(hardware, params)
-
-    fields = (
-        path(),
-        schema.anything("request", about="a name, MTIOCGET, or the number itself"),
-        schema.anything("value", None, about="the argument: an object, or an integer"),
-        schema.text("data", None, high=MAX_DATA * 4 // 3 + 4, about="the argument, in base64"),
-        schema.integer("size", None, low=0, high=16383, unit="bytes", about="of the argument"),
-        schema.integer("index", 0, low=0, high=63, about="where a name stands for several"),
-        schema.boolean("write", False, about="open the device for writing too"),
-        stall_ms(),
-    )
-    number = schema.integer("request", low=0, high=0xFFFFFFFF, about="the number of a request")
-    return (
-        Command("ioctl.describe", describe_request, (number,), "read", "repeat", True,
-                "A request's number taken apart: name, direction, type, number, size, effect."),
-        Command("ioctl.call", call, fields, "act", "once", False,
-                "Sends a request. {status, value} for one known here, else {status, data}."),
-    )  # fmt: skip
+def _describe(hardware, params):
+    return requests.describe(params["request"], _target(hardware))
 
 
 def _target(hardware):
-    return hardware.open_transport().target
+    return hardware.use("ioctl").target
 
 
 def _call(hardware, params):
-    transport = hardware.open_transport()
+    transport = hardware.use("ioctl")
     request, number = _number(params, transport.target)
     effect = request.effect if request else "unknown"
     where = params["path"]
@@ -140,3 +117,23 @@ def _answer(status, argument, request, target):
             "value": layout.unpack(declaration, argument, target[1])["value"],
         }
     return {"status": status, "data": encoded(argument)}
+
+
+_FIELDS = (
+    path(),
+    schema.anything("request", about="a name, MTIOCGET, or the number itself"),
+    schema.anything("value", None, about="the argument: an object, or an integer"),
+    schema.text("data", None, high=MAX_DATA * 4 // 3 + 4, about="the argument, in base64"),
+    schema.integer("size", None, low=0, high=16383, unit="bytes", about="of the argument"),
+    schema.integer("index", 0, low=0, high=63, about="where a name stands for several"),
+    schema.boolean("write", False, about="open the device for writing too"),
+    stall_ms(),
+)
+_NUMBER = schema.integer("request", low=0, high=0xFFFFFFFF, about="the number of a request")
+
+COMMANDS = (
+    ("describe", _describe, (_NUMBER,), "read", "repeat",
+     "A request's number taken apart: name, direction, type, number, size, effect."),
+    ("call", _call, _FIELDS, "act", "once",
+     "Sends a request. {status, value} for one known here, else {status, data}."),
+)  # fmt: skip

@@ -6,41 +6,12 @@ there before.
 """
 
 from agent import schema
-from agent.commands.registry import Command
 
-_MOST = (1 << 63) - 1
-
-
-def commands(hardware):
-    """The family's commands, over a Hardware."""
-    slot = schema.text("slot", low=12, high=12, about="0000:00:1f.2, as in pci.list")
-    bar = schema.integer("bar", low=0, high=5, about="the BAR's own number")
-    offset = schema.integer("offset", low=-_MOST, high=_MOST, unit="bytes", about="in the BAR")
-    width = schema.integer("width", 4, low=1, high=8, unit="bytes", about="1, 2, 4 or 8")
-    value = schema.integer("value", low=0, about="as many bits as the width has")
-    mask = schema.integer("mask", low=0, about="the bits that change")
-    dry = schema.boolean("dry_run", False, about="check everything, and touch nothing")
-    vendor = schema.integer("vendor", None, low=0, high=0xFFFF, about="only this vendor's")
-    device = schema.integer("device", None, low=0, high=0xFFFF, about="only this device id")
-    place = (slot, bar, offset, width)
-    return (
-        Command("pci.list", lambda params: _list(hardware, params), (vendor, device),
-                "read", "repeat", False,
-                "Every function: slot, ids, class, BARs with their true numbers, capabilities."),
-        Command("pci.read", lambda params: _read(hardware, params), place,
-                "act", "once", False,
-                "One access to a register: reading may change a device. {value}"),
-        Command("pci.write", lambda params: _write(hardware, params), place + (value, dry),
-                "act", "once", False,
-                "One write; the register is read first. {before}"),
-        Command("pci.modify", lambda params: _modify(hardware, params),
-                place + (mask, value, dry), "act", "once", False,
-                "Changes the bits of `mask`, leaves the others. {before, after}"),
-    )  # fmt: skip
+NEEDS = ("pci",)
 
 
 def _list(hardware, params):
-    functions = hardware.pci_functions()
+    functions = hardware.use("pci")
     found = []
     for slot in functions.slots():
         told = functions.header(slot)
@@ -67,7 +38,7 @@ def _in_words(bar):
 
 def _allow(hardware, params, write):
     """Check against the header, which anybody may read, then ask the policy."""
-    functions = hardware.pci_functions()
+    functions = hardware.use("pci")
     place = (params["slot"], params["bar"], params["offset"], params["width"])
     functions.check(*place)
     where = "%s/bar%d" % (params["slot"], params["bar"])
@@ -94,3 +65,28 @@ def _modify(hardware, params):
         return {"before": None, "after": None}
     before, after = functions.modify(*(place + (params["mask"], params["value"])))
     return {"before": before, "after": after}
+
+
+_FARTHEST = (1 << 63) - 1
+_PLACE = (
+    schema.text("slot", low=12, high=12, about="0000:00:1f.2, as in pci.list"),
+    schema.integer("bar", low=0, high=5, about="the BAR's own number"),
+    schema.integer("offset", low=-_FARTHEST, high=_FARTHEST, unit="bytes", about="in the BAR"),
+    schema.integer("width", 4, low=1, high=8, unit="bytes", about="1, 2, 4 or 8"),
+)
+_VALUE = schema.integer("value", low=0, about="as many bits as the width has")
+_MASK = schema.integer("mask", low=0, about="the bits that change")
+_DRY = schema.boolean("dry_run", False, about="check everything, and touch nothing")
+_VENDOR = schema.integer("vendor", None, low=0, high=0xFFFF, about="only this vendor's")
+_DEVICE = schema.integer("device", None, low=0, high=0xFFFF, about="only this device id")
+
+COMMANDS = (
+    ("list", _list, (_VENDOR, _DEVICE), "read", "repeat",
+     "Every function: slot, ids, class, BARs with their true numbers, capabilities."),
+    ("read", _read, _PLACE, "act", "once",
+     "One access to a register: reading may change a device. {value}"),
+    ("write", _write, _PLACE + (_VALUE, _DRY), "act", "once",
+     "One write; the register is read first. {before}"),
+    ("modify", _modify, _PLACE + (_MASK, _VALUE, _DRY), "act", "once",
+     "Changes the bits of `mask`, leaves the others. {before, after}"),
+)  # fmt: skip

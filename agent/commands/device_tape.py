@@ -7,40 +7,14 @@ agent unless the caller accepts that. Use /dev/nst*: /dev/st* rewinds after ever
 from agent import schema
 from agent.commands.device_ioctl import is_harmless
 from agent.commands.device_parameters import MAX_DATA, decoded, encoded, path, stall_ms
-from agent.commands.registry import Command
 from agent.devices import requests, tape
 
+NEEDS = ("ioctl",)
 MAX_BLOCKS = 64
 
 
-def commands(hardware):
-    """The family's commands, over a Hardware."""
-    place = path("the drive: /dev/nst0 keeps its place between commands, /dev/st0 rewinds")
-    operation = schema.text("operation", choices=tuple(sorted(tape.OPERATIONS)))
-    count = schema.integer("count", None, low=0, high=0x7FFFFFFF, about="as the operation needs")
-    size = schema.integer("size_bytes", 65536, low=1, high=tape.LARGEST_BLOCK, unit="bytes")
-    most = schema.integer("blocks", 1, low=1, high=MAX_BLOCKS, about="how many at most")
-    block = schema.text("block", low=4, high=MAX_DATA * 4 // 3 + 4)
-    blocks = schema.sequence("blocks", block, low=1, high=MAX_BLOCKS, about="each in base64")
-    marks = schema.integer("marks", 1, low=0, high=2, about="file marks written after them")
-    return (
-        Command("tape.status", lambda params: _status(hardware, params), (place,),
-                "read", "repeat", False,
-                "Where the head is (-1: unknown), flags, block size, density, soft errors."),
-        Command("tape.operate", lambda params: _operate(hardware, params),
-                (place, operation, count, stall_ms()), "act", "once", False,
-                "One operation, done when it answers. The status after it."),
-        Command("tape.read", lambda params: _read(hardware, params),
-                (place, most, size, stall_ms()), "act", "once", False,
-                "The next blocks, in base64. {blocks, mark: true if a file mark ended them}"),
-        Command("tape.write", lambda params: _write(hardware, params),
-                (place, blocks, marks, stall_ms()), "act", "once", False,
-                "Writes blocks here; what stood further on is lost. The status after it."),
-    )  # fmt: skip
-
-
 def _open(hardware, params, request, writable, what=None):
-    transport = hardware.open_transport()
+    transport = hardware.use("ioctl")
     where = params["path"]
     number = requests.code_of(requests.find(request), transport.target)
     if writable or not is_harmless(where, request):
@@ -89,3 +63,24 @@ def _write(hardware, params):
         if params["marks"]:
             tape.operate(device, "weof", params["marks"])
         return tape.status(device)
+
+
+_PLACE = path("the drive: /dev/nst0 keeps its place between commands, /dev/st0 rewinds")
+_OPERATION = schema.text("operation", choices=tuple(sorted(tape.OPERATIONS)))
+_COUNT = schema.integer("count", None, low=0, high=0x7FFFFFFF, about="as the operation needs")
+_SIZE = schema.integer("size_bytes", 65536, low=1, high=tape.LARGEST_BLOCK, unit="bytes")
+_MOST = schema.integer("blocks", 1, low=1, high=MAX_BLOCKS, about="how many at most")
+_BLOCK = schema.text("block", low=4, high=MAX_DATA * 4 // 3 + 4)
+_BLOCKS = schema.sequence("blocks", _BLOCK, low=1, high=MAX_BLOCKS, about="each in base64")
+_MARKS = schema.integer("marks", 1, low=0, high=2, about="file marks written after them")
+
+COMMANDS = (
+    ("status", _status, (_PLACE,), "read", "repeat",
+     "Where the head is (-1: unknown), flags, block size, density, soft errors."),
+    ("operate", _operate, (_PLACE, _OPERATION, _COUNT, stall_ms()), "act", "once",
+     "One operation, done when it answers. The status after it."),
+    ("read", _read, (_PLACE, _MOST, _SIZE, stall_ms()), "act", "once",
+     "The next blocks, in base64. {blocks, mark: true if a file mark ended them}"),
+    ("write", _write, (_PLACE, _BLOCKS, _MARKS, stall_ms()), "act", "once",
+     "Writes blocks here; what stood further on is lost. The status after it."),
+)  # fmt: skip

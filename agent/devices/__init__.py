@@ -13,7 +13,7 @@ from collections import namedtuple
 from agent.errors import Unavailable
 
 # module  what to import, or '' where the capability's own module is all there is
-# needs   what must be here: 'module NAME', 'path PATH', or 'attribute MODULE NAME'
+# needs   what must be here: 'module NAME', 'path PATH', 'path START*', or 'attribute MODULE NAME'
 Backend = namedtuple("Backend", ("name", "module", "needs"))
 Capability = namedtuple("Capability", ("name", "about", "backends"))
 
@@ -76,6 +76,7 @@ class Devices:
         self._import = import_module or _import
         self._missing = has or missing
         self._loaded = {}
+        self._made = {}
 
     def load(self, name):
         """(back end's name, module) of a capability. Raises Unavailable with every reason."""
@@ -92,6 +93,22 @@ class Devices:
                     reason = str(error)
             reasons.append("%s: %s" % (backend.name, reason))
         raise Unavailable("%s: not here; %s" % (name, "; ".join(reasons)))
+
+    def use(self, name):
+        """The capability's own object, made when first asked for. Raises Unavailable.
+
+        A back end has `make(use)`, which gives what its contract describes over other
+        capabilities; without one the module itself is it.
+        """
+        if name not in self._made:
+            module = self.load(name)[1]
+            make = getattr(module, "make", None)
+            self._made[name] = make(self.use) if make else module
+        return self._made[name]
+
+    def put(self, name, made):
+        """Have a capability be `made`: a fake, or what another program brings."""
+        self._made[name] = made
 
     def survey(self):
         """What `about` tells of each capability: its back end, or why there is none.
@@ -153,7 +170,12 @@ def _missing_module(name):
 
 def _missing_path(path):
     try:
-        os.stat(path)
+        if path.endswith("*"):
+            folder, start = path[:-1].rsplit("/", 1)
+            if not any(name.startswith(start) for name in os.listdir(folder)):
+                return "no %s here" % path
+        else:
+            os.stat(path)
     except OSError:
         return "no %s here" % path
     return None

@@ -35,6 +35,11 @@ def this_machine():
     return codes.layout_of(machine), layout.native()
 
 
+def make(use):
+    """The transport over this runtime's way of opening files."""
+    return Transport(use("file"))
+
+
 class Transport:
     """Real devices. `raw` is the module of capability `file`."""
 

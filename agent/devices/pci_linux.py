@@ -14,6 +14,11 @@ ROOT = "/sys/bus/pci/devices"
 _DIGITS = "0123456789abcdef"
 
 
+def make(use):
+    """The functions of this machine."""
+    return Functions(use("window"))
+
+
 class Functions:
     """What is on the bus."""
 

@@ -1,42 +1,19 @@
 """The GPIO contract, on fake chips of several machines and on gpio-sim where a lab has it."""
 
-from device_lab import transport_to
+from device_lab import implementations
 from support import raises, skip
 
-from agent.devices import codes, gpio, layout
+from agent.devices import gpio
 from agent.devices.faults import DeviceError
 from agent.devices.gpio_fake import FakeChip
-from agent.devices.ioctl_fake import FakeTransport
 
 PATH = "/dev/gpiochip0"
-
-
-class Fake:
-    def __init__(self, target):
-        self.chip = FakeChip(target)
-        self.transport = FakeTransport({PATH: self.chip}, target)
-        self.pull = self.chip.pull
-
-
-class Real:
-    pull = None
-
-    def __init__(self):
-        self.transport = transport_to(PATH)
-
-
-IMPLEMENTATIONS = [
-    ("fake-64", lambda: Fake((codes.GENERIC, layout.LINUX_64))),
-    ("fake-32", lambda: Fake((codes.GENERIC, layout.LINUX_32))),
-    ("fake-mips-be", lambda: Fake((codes.MIPS, layout.Abi(4, 8, ">")))),
-]
-if transport_to(PATH):
-    IMPLEMENTATIONS.append(("linux", Real))
+IMPLEMENTATIONS = implementations(PATH, FakeChip)
 
 
 def pullable(start):
     here = start()
-    if here.pull is None:
+    if here.driver is None:
         skip("nobody pulls this chip's lines")
     return here
 
@@ -104,7 +81,7 @@ def test_values_follow_the_line_and_active_low_turns_them(start):
     here = pullable(start)
     with inputs(here, [3], active_low=True, bias="pull-up") as lines:
         assert lines.get() == [1]
-        here.pull(3, 1)
+        here.driver.pull(3, 1)
         assert lines.get() == [0]
 
 
@@ -112,8 +89,8 @@ def test_edges_come_with_time_and_number(start):
     here = pullable(start)
     with inputs(here, [3], edges="rising", debounce_us=10) as lines:
         for number in range(2):
-            here.pull(3, 1, 1000 + number)
-            here.pull(3, 0, 1500)
+            here.driver.pull(3, 1, 1000 + number)
+            here.driver.pull(3, 0, 1500)
         assert lines.edges(8) == [
             {"line": 3, "edge": "rising", "time_ns": 1000, "number": 1},
             {"line": 3, "edge": "rising", "time_ns": 1001, "number": 2},
@@ -124,7 +101,7 @@ def test_lost_edges_show_in_their_numbers(start):
     here = pullable(start)
     with inputs(here, [3], edges="both") as lines:
         for turn in range(40):
-            here.pull(3, 1 - turn % 2)
+            here.driver.pull(3, 1 - turn % 2)
         found = lines.edges(64)
         assert len(found) == 16 and found[0]["number"] == 25
 

@@ -1,42 +1,19 @@
 """The input contract, on fake devices of several machines and on a real driver."""
 
-from device_lab import transport_to
+from device_lab import implementations
 from support import raises, skip
 
-from agent.devices import codes, input, layout
+from agent.devices import input
 from agent.devices.faults import DeviceError
 from agent.devices.input_fake import FakeInput
-from agent.devices.ioctl_fake import FakeTransport
 
 PATH = "/dev/input/event0"
-
-
-class Fake:
-    def __init__(self, target):
-        self.driver = FakeInput(target, "limpet button")
-        self.transport = FakeTransport({PATH: self.driver}, target)
-        self.press = self.driver.press
-
-
-class Real:
-    press = None
-
-    def __init__(self):
-        self.transport = transport_to(PATH)
-
-
-IMPLEMENTATIONS = [
-    ("fake-64", lambda: Fake((codes.GENERIC, layout.LINUX_64))),
-    ("fake-32", lambda: Fake((codes.GENERIC, layout.LINUX_32))),
-    ("fake-mips-be", lambda: Fake((codes.MIPS, layout.Abi(4, 8, ">")))),
-]
-if transport_to(PATH):
-    IMPLEMENTATIONS.append(("linux", Real))
+IMPLEMENTATIONS = implementations(PATH, lambda target: FakeInput(target, "limpet button"))
 
 
 def pressable(start):
     here = start()
-    if here.press is None:
+    if here.driver is None:
         skip("nobody presses this device's keys")
     return here
 
@@ -71,8 +48,8 @@ def test_nothing_happened_is_an_empty_batch(start):
 def test_events_come_in_order_and_whole(start):
     here = pressable(start)
     with here.transport.open(PATH) as device:
-        here.press(30, 1)
-        here.press(30, 0)
+        here.driver.press(30, 1)
+        here.driver.press(30, 0)
         batch = input.read_events(device, 8)
         assert [(e["type"], e["code"], e["value"]) for e in batch.events] == [
             ("key", 30, 1),
@@ -85,7 +62,7 @@ def test_events_that_ran_over_are_told(start):
     here = pressable(start)
     with here.transport.open(PATH) as device:
         for _ in range(100):
-            here.press(48)
+            here.driver.press(48)
         assert input.read_events(device, 64).dropped
 
 

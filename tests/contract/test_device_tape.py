@@ -1,11 +1,10 @@
 """The tape contract, on fake drives of several machines, on a recording, and on a real driver."""
 
-from device_lab import transport_to
+from device_lab import implementations
 from support import raises
 
-from agent.devices import codes, layout, tape
+from agent.devices import tape
 from agent.devices.faults import DeviceError
-from agent.devices.ioctl_fake import FakeTransport
 from agent.devices.ioctl_recorded import Player, Recorder
 from agent.devices.tape_fake import FakeTape
 
@@ -15,30 +14,21 @@ BLOCK = b"limp" + bytes(508)
 OTHER = b"rock" + bytes(508)
 
 
-def fake_on(target):
-    def start():
-        return FakeTransport({PATH: FakeTape(target)}, target)
-
-    return start
+IMPLEMENTATIONS = implementations(PATH, FakeTape)
+_fake = IMPLEMENTATIONS[0][1]
 
 
-def recorded_fake():
-    return Recorder(fake_on((codes.GENERIC, layout.LINUX_64))())
+class Recorded:
+    def __init__(self):
+        self.transport = Recorder(_fake().transport)
 
 
-IMPLEMENTATIONS = [
-    ("fake-64", fake_on((codes.GENERIC, layout.LINUX_64))),
-    ("fake-32", fake_on((codes.GENERIC, layout.LINUX_32))),
-    ("fake-mips-32", fake_on((codes.MIPS, layout.Abi(4, 8, ">")))),
-    ("recorder", recorded_fake),
-]
-if transport_to(PATH):
-    IMPLEMENTATIONS.append(("linux", lambda: transport_to(PATH)))
+IMPLEMENTATIONS.append(("recorder", Recorded))
 
 
 def fresh(start):
     """An open drive at the beginning of a tape that this test may overwrite."""
-    device = start().open(PATH, True)
+    device = start().transport.open(PATH, True)
     tape.operate(device, "rewind")
     if tape.status(device)["block_size_bytes"]:  # a real drive may come up with a fixed size
         tape.operate(device, "setblk", 0)
@@ -89,7 +79,7 @@ def test_eod_is_after_everything(start):
 
 
 def test_the_place_is_kept_over_a_close(start):
-    transport = start()
+    transport = start().transport
     with transport.open(PATH, True) as device:
         tape.operate(device, "rewind")
         write_two_files(device)
@@ -143,7 +133,7 @@ def test_what_the_driver_refuses_names_path_request_and_errno(start):
 
 
 def test_a_second_user_finds_it_busy(start):
-    transport = start()
+    transport = start().transport
     with transport.open(PATH):
         error = raises(DeviceError, transport.open, PATH)
         assert error.code == "busy" and error.data["name"] == "EBUSY"
@@ -164,7 +154,7 @@ def test_a_wrong_request_is_the_callers_fault(start):
 
 
 def test_what_was_recorded_plays_again_and_nothing_else(start):
-    recorder = Recorder(start())
+    recorder = Recorder(start().transport)
     with recorder.open(PATH) as device:
         tape.operate(device, "rewind")
         before = tape.status(device)
