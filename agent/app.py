@@ -19,6 +19,7 @@ from agent.commands.gate import Gate
 from agent.commands.once import Once
 from agent.commands.registry import Registry
 from agent.commands.service import Service
+from agent.devices import reset
 from agent.errors import LimpetError
 from agent.keys import Keyring
 from agent.log import Log
@@ -179,6 +180,7 @@ class Agent:
         self._hardware = hardware.Hardware(
             guard, workers, self._config["mqtt"]["keep_alive_s"] * 1000
         )
+        self._supervision = "the configuration names no watchdog"
         self._registry.add(device.commands(self._hardware))
         self._registry.add_families(
             device.FAMILIES, lambda name: device.load_family(name, self._hardware)
@@ -189,12 +191,32 @@ class Agent:
         self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
         if not self._gate.keyring.configured:
             self.log.warning(NO_KEYS)
+        self._start_watchdog()
         self._executor.start()
         pace_collector()
         while not self._service.restarts:
             self.step()
         self.log.info("restarting, as a caller asked")
-        self.close()
+        self.close(True)
+
+    def _start_watchdog(self):
+        wanted = self._config["watchdog"]
+        if wanted is None:
+            return
+        try:
+            from agent.commands import device_watchdog  # most agents have none
+
+            device_watchdog.start(self._hardware, **wanted)
+            self.log.info("%s restarts the machine if this agent hangs", wanted["path"])
+        except LimpetError as error:
+            self._supervision = error.message
+            self.log.error("no watchdog: %s", error.message)
+
+    def _feed(self, keeper, now):
+        try:
+            keeper.step(now)
+        except LimpetError as error:  # it is gone: nothing here can feed it
+            self.log.error("the watchdog cannot be fed: %s", error.message)
 
     def step(self):
         """One turn of the loop, which ends in waiting for what comes next."""
@@ -213,15 +235,24 @@ class Agent:
         if gate_due is not None and now >= gate_due:
             self._audit(now)
         self._link.send(now)
+        keeper = self._hardware.keeper
+        if keeper is not None and keeper.due is not None and now >= keeper.due:
+            self._feed(keeper, now)
         if not has_more:
             due = self._status_due
-            for other in (self._link.due, self._gate.due()):
+            for other in (self._link.due, self._gate.due(), keeper and keeper.due):
                 if other is not None and other < due:
                     due = other
             self._link.wait(max(0, due - self._clock.now()))
 
-    def close(self):
-        """Say goodbye: publish that the device goes offline, and disconnect."""
+    def close(self, restarts=False):
+        """Say goodbye: publish that the device goes offline, and disconnect.
+
+        A running watchdog is disarmed, but not over a restart: whoever is to start the agent again
+        must do so within its timeout.
+        """
+        if self._hardware.keeper is not None:
+            self._hardware.keeper.close(restarts)
         if self._status is not None:
             self._publish("status", self._status_of("offline"))
         self._link.close(self._clock.now())
@@ -303,6 +334,7 @@ class Agent:
             "agent": VERSION,
             "runtime": about,
             "board": about["machine"],
+            "reset": reset.causes(),
             "capabilities": self._capabilities(),
             "commands": self._registry.digest(),
             "slot": None,
@@ -314,6 +346,8 @@ class Agent:
         lines = self._hardware.devices.survey()
         lines["workers"] = {"count": count} if count else {"absent": reason}
         lines["storage"] = {"absent": self._storage} if self._storage else {"backend": "files"}
+        keeper = self._hardware.keeper
+        lines["supervision"] = {"absent": self._supervision} if keeper is None else keeper.about()
         has_keys = self._gate.keyring.configured
         lines["seals"] = {"form": "L1"} if has_keys else {"absent": NO_KEYS}
         return lines

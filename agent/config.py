@@ -96,6 +96,12 @@ _JOURNAL = (
     schema.integer("kib", 64, low=32, high=1048576, unit="KiB", about="its size on the medium"),
 )
 
+_WATCHDOG = (
+    schema.text("path", low=1, high=64, about="/dev/watchdog0; on a board wdt0"),
+    schema.integer("timeout_s", 60, low=2, high=65535, unit="s"),
+    schema.integer("pretimeout_s", 0, low=0, high=65534, unit="s", about="0: none"),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -118,6 +124,12 @@ FIELDS = (
     schema.structure("journal", _JOURNAL, {}),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
+    schema.structure(
+        "watchdog",
+        _WATCHDOG,
+        None,
+        about="restarts the machine when the agent hangs, or is not started again in time",
+    ),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
 )
 

@@ -3,7 +3,8 @@
 The one rule: a family is loaded when the first of its commands is asked for, by the main thread,
 so that an agent which touches no device holds none of it. A family is data: a module with NEEDS,
 the capabilities that it uses, and COMMANDS, rows of (verb, call, params, permission, repeat,
-about): `call(hardware, params)` gives the result, the rest is what the registry says it is.
+about): `call(hardware, params)` gives the result, the rest is what the registry says it is; a
+seventh is its `inline`.
 """
 
 from agent import schema
@@ -16,6 +17,7 @@ FAMILIES = {
     "input": "agent.commands.device_input",
     "gpio": "agent.commands.device_gpio",
     "pci": "agent.commands.device_pci",
+    "watchdog": "agent.commands.device_watchdog",
 }
 
 
@@ -28,11 +30,11 @@ def load_family(name, hardware):
     return [_declare(name, hardware, *row) for row in module.COMMANDS]
 
 
-def _declare(family, hardware, verb, call, params, permission, repeat, about):
+def _declare(family, hardware, verb, call, params, permission, repeat, about, inline=False):
     def run(values):
         return call(hardware, values)
 
-    return Command("%s.%s" % (family, verb), run, params, permission, repeat, False, about)
+    return Command("%s.%s" % (family, verb), run, params, permission, repeat, inline, about)
 
 
 def commands(hardware):

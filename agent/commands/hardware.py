@@ -35,6 +35,7 @@ class Hardware:
         self.guard = guard
         self.devices = devices or Devices()
         self.use = self.devices.use
+        self.keeper = None  # a Keeper once a watchdog runs; the main thread's alone
         self._workers = workers
         self._keep_alive_ms = keep_alive_ms
 

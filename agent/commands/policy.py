@@ -23,7 +23,7 @@ ANYONE = Caller(ANONYMOUS, PERMISSIONS)  # while no key is configured
 
 AUDITED = PERMISSIONS[1:]  # `act` or higher: each such command leaves an event
 
-HARDWARE_KINDS = ("ioctl", "pci", "memory", "pin", "bus")
+HARDWARE_KINDS = ("ioctl", "pci", "memory", "pin", "bus", "device", "modbus")
 MAX_RANGES = 64
 
 _RANGE = (
@@ -33,10 +33,13 @@ _RANGE = (
         low=1,
         high=64,
         about="ioctl: path of the device file; pci: function and BAR, 0000:00:1f.2/bar0; "
-        "memory: physical; pin: the chip; bus: its name, i2c-1",
+        "memory: physical or ports; pin: the chip; bus: its device file; device: a device as a "
+        "whole; modbus: line or host and unit, /dev/ttyS1/7",
     ),
-    schema.integer("first", low=0, about="first request number, byte, line or address"),
-    schema.integer("last", low=0, about="the last one, itself allowed too"),
+    schema.integer(
+        "first", 0, low=0, about="first request number, byte, line, address or reference"
+    ),
+    schema.integer("last", 0, low=0, about="the last one, itself allowed too"),
     schema.boolean("write", False, about="true: not only to be read"),
 )
 

@@ -43,6 +43,11 @@ CAPABILITIES = (
         (Backend("linux", "agent.devices.ioctl", ("module fcntl", "path /dev")),),
     ),
     Capability(
+        "sysfs",
+        "what drivers tell in files",
+        (Backend("linux", "agent.devices.sysfs", ("path /sys/class",)),),
+    ),
+    Capability(
         "tape",
         "tape drives: position, operations, blocks",
         (Backend("linux", "agent.devices.tape", ("module fcntl", "path /dev/nst0")),),
@@ -56,6 +61,14 @@ CAPABILITIES = (
         "gpio",
         "lines of GPIO chips: values, edges",
         (Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip0")),),
+    ),
+    Capability(
+        "watchdog",
+        "timers that restart the machine unless they are fed",
+        (
+            Backend("linux", "agent.devices.watchdog", ("module fcntl", "path /dev/watchdog*")),
+            Backend("machine", "agent.devices.watchdog_machine", ("attribute machine WDT",)),
+        ),
     ),
     Capability(
         "pci",

@@ -1,18 +1,25 @@
 """A GPIO chip in memory; a test pulls its lines. The contract is `ioctl_fake`'s."""
 
-from agent.devices import codes, faults, layout, requests
-from agent.devices.ioctl_fake import EBUSY, EINVAL, ENOTTY
+from agent.devices import faults, layout, requests
+from agent.devices.ioctl_fake import EBUSY, EINVAL, Driver
 
 _ACTIVE_LOW, _OUTPUT, _RISING, _FALLING = 2, 8, 16, 32
 _OUTPUT_VALUES = 2
 _ROOM = 16  # edges that the kernel keeps for each request by default
 
 
-class FakeChip:
+class FakeChip(Driver):
     """`target` is the machine whose requests it understands."""
 
+    kind = 0xB4
+
     def __init__(self, target, count=8):
-        self._target = target
+        super().__init__(target)
+        self.answers = {
+            "GPIO_GET_CHIPINFO": self._chip_info,
+            "GPIO_V2_GET_LINEINFO": self._line_info,
+            "GPIO_V2_GET_LINE": self._get_line,
+        }
         self._levels = [0] * count
         self._held = {}  # offset: the FakeLines that hold it
         self.made = {}  # descriptor: FakeLines
@@ -25,41 +32,8 @@ class FakeChip:
         if lines is not None and before != level:
             lines.note(offset, level, time_ns)
 
-    def opened(self, writable):
-        """Any number of users."""
-
-    def closed(self):
-        """Lines outlive the chip's file."""
-
-    def read(self, size):
-        """A chip's file has line-info events, of which there are none here."""
-
-    def write(self, data):
-        """Nothing takes bytes."""
-        raise faults.os_error(EINVAL)
-
-    def ioctl(self, number, buffer):
-        """Answer the three requests of a chip."""
-        request = requests.look_up(number, self._target)
-        answer = self._answers().get(request.name if request else None)
-        if answer is None:
-            kind = codes.take_apart(self._target[0], number).kind
-            raise faults.os_error(EINVAL if kind == 0xB4 else ENOTTY)
-        abi = self._target[1]
-        words = layout.unpack(request.argument, buffer, abi)
-        buffer[:] = layout.pack(request.argument, answer(words), abi)
-        return 0
-
-    def _answers(self):
-        return {
-            "GPIO_GET_CHIPINFO": lambda words: {
-                "name": "gpiochip0",
-                "label": "limpet",
-                "lines": len(self._levels),
-            },
-            "GPIO_V2_GET_LINEINFO": self._line_info,
-            "GPIO_V2_GET_LINE": self._get_line,
-        }
+    def _chip_info(self, words):
+        return {"name": "gpiochip0", "label": "limpet", "lines": len(self._levels)}
 
     def _line_info(self, words):
         offset = self._checked(words["offset"])
@@ -75,7 +49,7 @@ class FakeChip:
             if offset in self._held:
                 raise faults.os_error(EBUSY)
         config = words["config"]
-        lines = FakeLines(self, offsets, config["flags"], words["consumer"], self._target)
+        lines = FakeLines(self, offsets, config["flags"], words["consumer"], self.target)
         for offset in offsets:
             self._held[offset] = lines
         for entry in config["attrs"][: config["num_attrs"]]:
@@ -101,15 +75,21 @@ class FakeChip:
             self._held.pop(offset, None)
 
 
-class FakeLines:
+class FakeLines(Driver):
     """The driver behind the descriptor that GET_LINE gave."""
 
+    kind = 0xB4
+
     def __init__(self, chip, offsets, flags, consumer, target):
+        super().__init__(target)
+        self.answers = {
+            "GPIO_V2_LINE_GET_VALUES": self._get_values,
+            "GPIO_V2_LINE_SET_VALUES": lambda words: self.drive(words["mask"], words["bits"]),
+        }
         self.offsets = offsets
         self.flags = flags
         self.consumer = consumer
         self._chip = chip
-        self._target = target
         self._events = []
         self._count = 0
 
@@ -129,33 +109,19 @@ class FakeLines:
         self._count += 1
         words = {"timestamp_ns": time_ns, "id": 1 if rising else 2, "offset": offset}
         words["seqno"] = words["line_seqno"] = self._count
-        event = layout.pack(requests.LINE_EVENT, words, self._target[1])
+        event = layout.pack(requests.LINE_EVENT, words, self.target[1])
         self._events = self._events[-_ROOM + 1 :] + [bytes(event)]
 
-    def ioctl(self, number, buffer):
-        """Get or set values."""
-        request = requests.look_up(number, self._target)
-        abi = self._target[1]
-        if request is None or request.argument is not requests.LINE_VALUES:
-            raise faults.os_error(EINVAL)
-        words = layout.unpack(requests.LINE_VALUES, buffer, abi)
-        if request.name == "GPIO_V2_LINE_SET_VALUES":
-            self.drive(words["mask"], words["bits"])
-        else:
-            levels = [self._chip.level(offset) ^ self._inverted() for offset in self.offsets]
-            words["bits"] = sum([level << index for index, level in enumerate(levels)])
-        buffer[:] = layout.pack(requests.LINE_VALUES, words, abi)
-        return 0
+    def _get_values(self, words):
+        levels = [self._chip.level(offset) ^ self._inverted() for offset in self.offsets]
+        words["bits"] = sum([level << index for index, level in enumerate(levels)])
+        return words
 
     def read(self, size):
         """Whole edges; None where there is none yet."""
-        each = layout.size_of(requests.LINE_EVENT, self._target[1])
+        each = layout.size_of(requests.LINE_EVENT, self.target[1])
         taken, self._events = self._events[: size // each], self._events[size // each :]
         return b"".join(taken) if taken else None
-
-    def write(self, data):
-        """Nothing takes bytes."""
-        raise faults.os_error(EINVAL)
 
     def close(self):
         """Give the lines back."""

@@ -5,10 +5,56 @@ It ships, so that users can try commands and test their own code without hardwar
 refuses by OSError(errno), as a kernel would. The contract is that of `ioctl`.
 """
 
-from agent.devices import faults
+from agent.devices import codes, faults, layout, requests
 from agent.devices.ioctl import Device
 
 ENOENT, EBADF, EBUSY, ENODEV, ENOTTY, EINVAL = 2, 9, 16, 19, 25, 22
+
+
+class Driver:
+    """A driver by its answers: `answers` has for each request's name what takes the argument.
+
+    That is a dict, or a number where the request has one; what is returned is packed, None leaves
+    the argument as it was. A number outside `answers` gets ENOTTY, or EINVAL for the own `kind`.
+    """
+
+    kind = None
+
+    def __init__(self, target):
+        self.target = target
+        self.answers = {}
+
+    def opened(self, writable):
+        """Any number of users."""
+
+    def closed(self):
+        """Nothing is kept for a user."""
+
+    def read(self, size):
+        """Nothing is there, ever."""
+
+    def write(self, data):
+        """Nothing takes bytes."""
+        raise faults.os_error(EINVAL)
+
+    def ioctl(self, number, buffer):
+        """Answer, or refuse as a kernel does."""
+        request = requests.look_up(number, self.target)
+        answer = self.answers.get(request.name if request else None)
+        if answer is None:
+            kind = codes.take_apart(self.target[0], number).kind
+            raise faults.os_error(EINVAL if kind == self.kind else ENOTTY)
+        abi = self.target[1]
+        argument = request.argument
+        if argument is None:
+            answer(buffer)
+            return 0
+        members = argument if isinstance(argument, tuple) else (("value", argument),)
+        words = layout.unpack(members, buffer, abi)
+        told = answer(words if members is argument else words["value"])
+        if told is not None:
+            buffer[:] = layout.pack(members, told if members is argument else {"value": told}, abi)
+        return 0
 
 
 class FakeTransport:

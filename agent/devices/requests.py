@@ -146,6 +146,8 @@ REQUESTS = tuple(
             ("WDIOC_KEEPALIVE", "read", _WD, 5, 1, "s32", "act"),
             ("WDIOC_SETTIMEOUT", "both", _WD, 6, 1, "s32", "act"),
             ("WDIOC_GETTIMEOUT", "read", _WD, 7, 1, "s32", "read"),
+            ("WDIOC_SETPRETIMEOUT", "both", _WD, 8, 1, "s32", "act"),
+            ("WDIOC_GETPRETIMEOUT", "read", _WD, 9, 1, "s32", "read"),
             ("WDIOC_GETTIMELEFT", "read", _WD, 10, 1, "s32", "read"),
             ("RTC_RD_TIME", "read", _RTC, 0x09, 1, RTC_TIME, "read"),
             ("RTC_SET_TIME", "write", _RTC, 0x0A, 1, RTC_TIME, "act"),

@@ -3,7 +3,9 @@
 One machine boots for all of them. What each agent may reach is said by the policy, as in service.
 """
 
+import json
 import shutil
+import time
 from base64 import b64encode
 from collections import namedtuple
 
@@ -34,7 +36,7 @@ def lab(broker):
         caller.close()
         pytest.skip(str(reason))
     try:
-        wait_for_all(caller, guest)
+        wait_for_all(caller)
         yield caller
     finally:
         guest.close()
@@ -43,7 +45,7 @@ def lab(broker):
         shutil.rmtree(folder)
 
 
-def wait_for_all(caller, guest):
+def wait_for_all(caller):
     waiting = {name for name, _ in AGENTS}
     while waiting:
         message = caller.messages.get(timeout=BOOT_S)
@@ -62,6 +64,7 @@ def device(lab, request):
         {"kind": "ioctl", "where": keys_path(found), "first": 0, "last": 0, "write": False},
         {"kind": "pin", "where": CHIP, "first": 0, "last": 5, "write": True},
         {"kind": "pci", "where": slot + "/bar0", "first": 0, "last": 0xFF, "write": True},
+        {"kind": "device", "where": "/dev/watchdog1", "write": True},
     ]
     call(found, "policy.set", {"hardware": hardware})
     return found
@@ -195,3 +198,27 @@ def test_capabilities_tell_their_back_ends(device):
     told = call(device, "device.list")
     for name in ("ioctl", "tape", "input", "gpio", "pci", "window"):
         assert "backend" in told[name], told
+
+
+def test_a_watchdog_that_starves_restarts_the_machine_and_the_agent_tells_why(lab):
+    """The last one: it takes the machine down. The timer is a PCI function that outlives it."""
+    starved = Device(AGENTS[0][0], lab)
+    timer = [each for each in call(starved, "watchdog.list") if "i6300" in each["name"]][0]
+    assert not timer["active"] and timer["reset_causes"] == []
+    allowed = {"kind": "device", "where": timer["path"], "write": True}
+    call(starved, "policy.set", {"hardware": [allowed]})
+    words = {"path": timer["path"], "timeout_s": 4, "feed": "caller"}
+    assert call(starved, "watchdog.start", words) == {"timeout_s": 4}
+    fed_until = time.monotonic() + 6
+    while time.monotonic() < fed_until:  # longer than the timeout
+        call(starved, "watchdog.feed", {"path": timer["path"]})
+    told = [each for each in call(starved, "watchdog.list") if each["path"] == timer["path"]][0]
+    assert told["active"]
+    while not lab.messages.empty():
+        lab.messages.get()
+    wait_for_all(lab)
+    again = [each for each in call(starved, "watchdog.list") if each["path"] == timer["path"]][0]
+    assert again["reset_causes"] == ["watchdog"] and not again["active"]
+    lab.follow("limpet/%s/about" % starved.name)
+    about = json.loads(lab.messages.get(timeout=BOOT_S).payload)
+    assert about["reset"] == ["watchdog"]

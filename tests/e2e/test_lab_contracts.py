@@ -11,7 +11,8 @@ from labs import machine
 from provision import Unavailable, runtimes
 
 RUNTIMES = ("micropython-gil", "cpython")
-CONTRACTS = tuple("tests/contract/test_device_%s.py" % name for name in ("tape", "input", "gpio"))
+NAMES = ("tape", "input", "gpio", "watchdog")
+CONTRACTS = tuple("tests/contract/test_device_%s.py" % name for name in NAMES)
 PATIENCE_S = 280
 
 
