@@ -7,10 +7,11 @@ then.
 
 import json
 
-from interpreter import THREADS, describe, memory, pace_collector, random_bytes
+from interpreter import THREADS, describe, format_exception, memory, pace_collector, random_bytes
 from wakeup import Channel
 
 from agent import VERSION, boot
+from agent import config as configuration
 from agent.bridge import Bridge
 from agent.clock import Clock
 from agent.commands import device, hardware, key, policy, policy_commands, rpc, system
@@ -46,14 +47,20 @@ class Agent:
     """All parts of one device. `config` is what `agent.config.load` returns."""
 
     def __init__(self, config, write_log=None):
-        self._config = config
+        self._file = config  # what is in force is this, and what was wanted from afar
         self._device = config["device"]
         self._base = "%s/%s/" % (config["root"], self._device)
-        store, self._storage = _open_store(config["data"])
+        self._store, self._storage = _open_store(config["data"])
+        store = self._store
+        self._twin = _load_twin(store, config)
+        self._tuning = self._log_feed = None  # loaded at their first use
+        self._config = config = config if self._twin is None else self._twin.running
         self._boot = self._begin(store)
         self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
         self.log = Log(config["log"], self._clock, write_log)
         self._record_boot(store)
+        if self._twin is not None and self._twin.notice:
+            self.log.warning("%s", self._twin.notice)
         self._broker = "%s:%d" % (config["mqtt"]["host"], config["mqtt"]["port"])
         targets = _call_targets(config)
         self._gate = self._make_gate(store, targets)
@@ -77,6 +84,11 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
+        self._bridge.listen(self._base + "desired", self._on_desired)
+        if self._twin is not None:
+            self._tune()
+        if config["publish_log"]["level"]:
+            self._feed_log()
 
     def _begin(self, store):
         try:
@@ -101,11 +113,17 @@ class Agent:
             self.log.warning("%s", keyring.notice)
         if keyring.fault:
             self.log.error("the keys cannot be read, so nobody may command: %s", keyring.fault)
+        targets = self._with_desired(targets)
         return Gate(keyring, targets, self._device, self._boot.nonce, self._clock)
 
-    def _make_session(self):
-        mqtt = self._config["mqtt"]
-        options = settings.Settings(
+    def _with_desired(self, targets):
+        """What the gate knows: the topics of calls, and that of what is wanted."""
+        targets = dict(targets)
+        targets[self._base + "desired"] = self._device
+        return targets
+
+    def _session_options(self, mqtt):
+        return settings.Settings(
             client_id=mqtt["client_id"] or self._device,
             username=mqtt["username"],
             password=mqtt["password"],
@@ -114,7 +132,9 @@ class Agent:
             receive_maximum=mqtt["receive_maximum"],
             maximum_packet_bytes=mqtt["maximum_packet_bytes"],
         )
-        return session.Session(options, self._make_will())
+
+    def _make_session(self):
+        return session.Session(self._session_options(self._config["mqtt"]), self._make_will())
 
     def _make_will(self):
         topic = self._base + "status"
@@ -122,19 +142,8 @@ class Agent:
         return packets.Will(topic, payload, 1, True, None)
 
     def _make_link(self):
-        mqtt = self._config["mqtt"]
-        return link.Link(
-            self._session,
-            [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]],
-            Channel(),
-            Backoff(
-                random_bytes,
-                int(mqtt["backoff_first_s"] * 1000),
-                int(mqtt["backoff_most_s"] * 1000),
-            ),
-            mqtt["connect_timeout_s"] * 1000,
-            link.transport(mqtt["tls"]),
-        )
+        brokers, backoff, timeout_ms, transport = _link_options(self._config["mqtt"])
+        return link.Link(self._session, brokers, Channel(), backoff, timeout_ms, transport)
 
     def _make_executor(self):
         workers = self._config["workers"]
@@ -158,6 +167,7 @@ class Agent:
         self._registry.add(key.commands(keyring, self._device, self._on_keys_changed))
         self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
         self._add_devices(keyring)
+        self._registry.add_families(("config", "log"), self._load_family)
         service = Service(
             self._registry,
             self._executor,
@@ -185,6 +195,91 @@ class Agent:
         self._registry.add_families(
             device.FAMILIES, lambda name: device.load_family(name, self._hardware)
         )
+
+    def _load_family(self, name):
+        if name == "log":
+            from agent.commands import log
+
+            return log.commands(self._feed_log(), self._clock, self._base + "log")
+        from agent.commands import config
+
+        return config.commands(self._tune(), configuration.FIELDS)
+
+    def _tune(self):
+        """What changes settings from afar, made at its first use."""
+        if self._tuning is None:
+            from agent.tuning import Tuning
+
+            if self._twin is None:
+                self._twin = _make_twin(self._store, self._file)
+            hands = {
+                "live": {
+                    "log": self.log.set_level,
+                    "groups": self._regroup,
+                    "publish_log.level": self._tune_feed,
+                    "publish_log.rate": self._tune_feed,
+                },
+                "leave": self._leave,
+                "restart": self._service.restart,
+                "drained": lambda: self._session.drained,
+                "publish": lambda payload: self._publish("reported", payload),
+                "authorise": lambda caller, identity: self._gate.authorise(
+                    caller, self._registry.find("config.set"), identity
+                ),
+                "ask_again": self._ask_again,
+            }
+            parts = (self._twin, configuration.FIELDS, self._clock, self._gate, self.log)
+            self._tuning = Tuning(*parts, hands)
+            if self._status is not None:
+                self._tuning.connected()
+        return self._tuning
+
+    def _feed_log(self):
+        """What publishes log lines, made at its first use."""
+        if self._log_feed is None:
+            from agent.log_feed import LogFeed
+
+            def publish(payload):
+                return self._publish("log", payload, False, 0)
+
+            self._log_feed = LogFeed(publish, self._link.wake, self._clock)
+            self._log_feed.set(**self._config["publish_log"])
+            self.log.tap = self._log_feed.add
+        return self._log_feed
+
+    def _tune_feed(self, _):
+        self._feed_log().set(**self._twin.running["publish_log"])
+
+    def _regroup(self, groups):
+        targets = _call_targets(dict(self._file, groups=groups))
+        self._gate.retarget(self._with_desired(targets))
+        self._bridge.retarget(targets)
+
+    def _leave(self, values, now):
+        """Go, and come back under other settings of the connection."""
+        if self._status is not None:
+            self._publish("status", self._status_of("offline"), True, 0)
+        self._link.leave(now)
+        self._status = None
+        self._is_announced = True
+        self._bridge.disconnected()
+        self._config = values
+        mqtt = values["mqtt"]
+        self._broker = "%s:%d" % (mqtt["host"], mqtt["port"])
+        self._session.change(self._session_options(mqtt))
+        self._link.change(*_link_options(mqtt))
+        self.log.info("going to %s under other settings", self._broker)
+
+    def _ask_again(self):
+        """Hear from the broker what is wanted, and that calls can come."""
+        for name in ("desired", "call"):
+            self._link.subscribe(self._base + name, 1)
+
+    def _on_desired(self, message):
+        try:
+            self._tune().take_desired(message.topic, message.payload)
+        except Exception as error:  # noqa: BLE001 - our own fault; and the broker repeats it
+            self.log.error("a desired document: %s", format_exception(error))
 
     def run(self):
         """Serve until a command asks for a restart: then the process must end, and start anew."""
@@ -229,21 +324,34 @@ class Agent:
             self._is_announced = self._announce()
         is_checking = self._bridge.step()
         has_more = self._service.step() or is_checking
-        if now >= self._status_due:
-            self._check_status(now)
-        gate_due = self._gate.due()
-        if gate_due is not None and now >= gate_due:
-            self._audit(now)
+        self._step_parts(now)
         self._link.send(now)
         keeper = self._hardware.keeper
         if keeper is not None and keeper.due is not None and now >= keeper.due:
             self._feed(keeper, now)
         if not has_more:
-            due = self._status_due
-            for other in (self._link.due, self._gate.due(), keeper and keeper.due):
-                if other is not None and other < due:
-                    due = other
-            self._link.wait(max(0, due - self._clock.now()))
+            self._link.wait(max(0, self._due() - self._clock.now()))
+
+    def _step_parts(self, now):
+        if now >= self._status_due:
+            self._check_status(now)
+        gate_due = self._gate.due()
+        if gate_due is not None and now >= gate_due:
+            self._audit(now)
+        if self._tuning is not None:
+            self._tuning.step(now)
+        if self._log_feed is not None:
+            self._log_feed.step(now)
+
+    def _due(self):
+        """When a part wants its turn though nothing happened, in ms."""
+        due = self._status_due
+        for part in (self._link, self._tuning, self._log_feed, self._hardware.keeper):
+            other = None if part is None else part.due
+            if other is not None and other < due:
+                due = other
+        other = self._gate.due()
+        return due if other is None else min(due, other)
 
     def close(self, restarts=False):
         """Say goodbye: publish that the device goes offline, and disconnect.
@@ -261,6 +369,8 @@ class Agent:
         version = "5" if event.version == packets.V5 else "3.1.1"
         self.log.info("connected to %s with MQTT %s", self._broker, version)
         self._is_announced = self._announce()
+        if self._tuning is not None:
+            self._tuning.connected()
 
     def _announce(self):
         """Say that the device is online and what it can; False if the link had no room for it."""
@@ -272,6 +382,8 @@ class Agent:
         self._status = None
         self._is_announced = True  # nothing to say until there is a connection
         self._bridge.disconnected()
+        if self._tuning is not None:
+            self._tuning.disconnected()
         self.log.warning(
             "no connection to %s: %s; next try in %d ms",
             self._broker,
@@ -289,6 +401,8 @@ class Agent:
         for code in event.codes:
             if code >= REFUSED:
                 self.log.error("the broker refuses the subscription to %s", event.topic_filter)
+            elif self._tuning is not None and event.topic_filter == self._base + "call":
+                self._tuning.subscribed()
 
     def _on_keys_changed(self):
         self._gate.refresh()
@@ -300,11 +414,11 @@ class Agent:
             if not self._publish("event/audit", json.dumps(event).encode(), False):
                 self._gate.audit.dropped += 1
 
-    def _publish(self, name, payload, retain=True):
+    def _publish(self, name, payload, retain=True, qos=1):
         """Send what the device says of itself, sealed; False if the link has no room for it."""
         topic = self._base + name
         payload = self._gate.seal_for_all(topic, payload)
-        return self._link.publish(topic, payload, 1, retain) is not None
+        return self._link.publish(topic, payload, qos, retain) is not None
 
     def _check_status(self, now):
         self._status_due = now + STATUS_CHECK_MS
@@ -390,6 +504,33 @@ def _open_store(folder):
     except LimpetError as error:
         return Store(folder), error.message
     return Store(folder), None
+
+
+def _load_twin(store, config):
+    """The Twin where settings were ever wanted from afar, else None."""
+    try:
+        if store.read("twin") is None and not store.is_damaged("twin"):
+            return None
+    except LimpetError:
+        return None
+    return _make_twin(store, config)
+
+
+def _make_twin(store, config):
+    from agent.twin.twin import Twin
+
+    check, probe = configuration.check, configuration.probe
+    twin = Twin(store, config, configuration.FIELDS, check, probe)
+    twin.load(0)
+    return twin
+
+
+def _link_options(mqtt):
+    """Brokers, back-off, time-out in ms and transport of a link."""
+    brokers = [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]]
+    first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
+    backoff = Backoff(random_bytes, first_ms, most_ms)
+    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"])
 
 
 def _call_targets(config):

@@ -25,6 +25,7 @@ class Bridge:
         self._topics = topics
         self._room = room
         self._accept = self._decline = self._commit = None
+        self._others = {}  # topic: function(message) of what is no call
         self._held = []  # messages not taken yet, at most `room`
         self._checked = []  # (message, generator) of signed calls, at most `room`, oldest first
         self._taken = []  # messages whose owner has not taken responsibility yet
@@ -41,6 +42,21 @@ class Bridge:
         self._commit = commit
         for topic in self._topics:
             self._link.subscribe(topic, 1)
+
+    def listen(self, topic, take):
+        """Give messages on `topic`, which are no calls, to `take`; they are its own then."""
+        self._others[topic] = take
+        self._link.subscribe(topic, 1)
+
+    def retarget(self, topics):
+        """Take calls on these topics from now on, and on no others."""
+        for topic in self._topics:
+            if topic not in topics:
+                self._link.unsubscribe(topic)
+        for topic in topics:
+            if topic not in self._topics:
+                self._link.subscribe(topic, 1)
+        self._topics = topics
 
     def receive(self, message):
         """A message came."""
@@ -67,6 +83,8 @@ class Bridge:
             if check is not None:
                 self._checked.append((message, check))
                 return
+        elif message.topic in self._others:
+            self._others[message.topic](message)
         self._taken.append(message)
 
     def answer(self, topic, payload, correlation, keep):

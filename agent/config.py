@@ -102,6 +102,16 @@ _WATCHDOG = (
     schema.integer("pretimeout_s", 0, low=0, high=65534, unit="s", about="0: none"),
 )
 
+_PUBLISH_LOG = (
+    schema.text(
+        "level",
+        None,
+        choices=("error", "warning", "info", "debug"),
+        about="log lines up to it are published; null: none, unless somebody follows",
+    ),
+    schema.integer("rate", 5, low=1, high=100, unit="1/s", about="lines beyond it are counted"),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -131,6 +141,7 @@ FIELDS = (
         about="restarts the machine when the agent hangs, or is not started again in time",
     ),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
+    schema.structure("publish_log", _PUBLISH_LOG, {}),
 )
 
 
@@ -155,9 +166,14 @@ def load(path):
 def parse(data):
     """Check the bytes of a configuration; returns a dict. Raises BadConfig."""
     try:
-        values = schema.check(FIELDS, parse_object(data), BadConfig)
+        return check(parse_object(data))
     except BadJson as error:
         raise BadConfig(error.message)
+
+
+def check(document):
+    """Check a configuration, a dict; returns one with every member. Raises BadConfig."""
+    values = schema.check(FIELDS, document, BadConfig)
     if values["data"] is None:
         # With the name in it: two devices started in one folder must not share a journal.
         values["data"] = "data/" + values["device"]
@@ -166,6 +182,18 @@ def parse(data):
     if values["device"] in RESERVED_NAMES:
         raise BadConfig("device: %s is reserved" % values["device"])
     return values
+
+
+def probe(values):
+    """Raise BadConfig where a file that `values` name cannot be read."""
+    for name in ("ca", "certificate", "key"):
+        path = (values["mqtt"]["tls"] or {}).get(name)
+        if path is not None:
+            try:
+                with open(path, "rb") as file:
+                    file.read(1)
+            except OSError as error:
+                raise BadConfig("mqtt.tls.%s: %s: cannot be read: %s" % (name, path, error))
 
 
 def _names(values):

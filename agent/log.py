@@ -17,9 +17,14 @@ class Log:
     """
 
     def __init__(self, level, clock, write=None):
-        self._kept = LEVELS[: LEVELS.index(level) + 1]
+        self.tap = None  # a function(now, level, line) that hears every line, or None
         self._clock = clock
         self._write = write or sys.stderr.write
+        self.set_level(level)
+
+    def set_level(self, level):
+        """Leave out lines above `level` from now on."""
+        self._kept = LEVELS[: LEVELS.index(level) + 1]
 
     def error(self, text, *values):
         """Something does not work and will not without help."""
@@ -38,11 +43,18 @@ class Log:
         self._line("debug", text, values)
 
     def _line(self, level, text, values):
-        if level not in self._kept:
+        tap = self.tap
+        is_kept = level in self._kept
+        if not is_kept and tap is None:
             return
         line = (text % values if values else text).replace("\r", " ").replace("\n", " | ")
+        line = line[:MAX_LINE]
         now = self._clock.now()
+        if tap is not None:
+            tap(now, level, line)
+        if not is_kept:
+            return
         try:
-            self._write("%7d.%03d %-7s %s\n" % (now // 1000, now % 1000, level, line[:MAX_LINE]))
+            self._write("%7d.%03d %-7s %s\n" % (now // 1000, now % 1000, level, line))
         except OSError:
             pass  # a full disk or a closed pipe under the log must not take the device away

@@ -66,6 +66,10 @@ class Gate:
         self._anyone = None
         self.refresh()
 
+    def retarget(self, targets):
+        """Other topics, as in the constructor."""
+        self._targets = targets
+
     def refresh(self):
         """Keys or policy have changed: whoever has no key may do something else now."""
         caller = policies.anonymous(self.keyring.policy, self.keyring.configured)

@@ -207,6 +207,10 @@ class Service:
             self._end(outcome)
         return self._executor.has_work() or len(self._ended) > 0 or self.restarts
 
+    def restart(self):
+        """Have the agent ended, and started again, once what has ended is answered."""
+        self.restarts = True
+
     def _start_and_answer(self):
         batch, self._batch = self._batch, []
         ended, self._ended = self._ended, []

@@ -231,6 +231,21 @@ class Link:
         self._waiter.want(reading, writing)
         self._readable = self._sleep(timeout_ms)
 
+    def change(self, brokers, backoff, connect_timeout_ms, transport):
+        """Use these, as in the constructor, from the next connection on; see `leave`."""
+        self._attempts = Attempts(brokers, self.session.settings.version, backoff)
+        self._connect_timeout_ms = connect_timeout_ms
+        self._make_transport = transport
+
+    def leave(self, now):
+        """Say goodbye, and connect anew at the next `receive`."""
+        if self._transport is not None:
+            self.session.disconnect()
+            self.send(now)
+        self._drop()
+        self._stage = _DOWN
+        self._deadline = now
+
     def close(self, now, with_will=False):
         """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""
         if self._transport is not None:

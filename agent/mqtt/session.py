@@ -109,6 +109,17 @@ class Session(Reader):
         elif what == SILENT:
             self._end(packets.KEEP_ALIVE_TIMEOUT, "the broker does not answer the ping")
 
+    def change(self, options):
+        """Use other settings from the next connection on; sizes stay as they were made."""
+        self.settings = options
+        self.client_id = options.client_id
+        self.version = options.version
+
+    @property
+    def drained(self):
+        """Whether the broker has acknowledged all that was published at QoS 1 and 2."""
+        return not self._outbox.entries
+
     # What the owner says.
 
     def publish(self, topic, payload, qos=0, retain=False, properties=None):

@@ -1,0 +1,32 @@
+"""`log.*`: the device's log, followed from afar."""
+
+from agent import schema
+from agent.commands.registry import Command
+from agent.log import LEVELS
+
+_FOLLOW = (
+    schema.text("level", "info", choices=LEVELS),
+    schema.integer("rate", 20, low=1, high=100, unit="1/s", about="lines beyond it are counted"),
+    schema.integer("for_s", 60, low=0, high=3600, unit="s", about="0: no longer"),
+)
+
+
+def commands(feed, clock, topic):
+    """The family's commands, over a log_feed.LogFeed that publishes on `topic`."""
+
+    def follow(params):
+        now = clock.now()
+        feed.follow(params["level"], params["rate"], now + params["for_s"] * 1000)
+        return {"topic": topic, "until_uptime_ms": now + params["for_s"] * 1000}
+
+    return (
+        Command(
+            "log.follow",
+            follow,
+            _FOLLOW,
+            "read",
+            "repeat",
+            True,
+            "Publish log lines for a time; ask again to go on. {topic, until_uptime_ms}",
+        ),
+    )
