@@ -14,7 +14,7 @@ from agent import VERSION, boot
 from agent import config as configuration
 from agent.bridge import Bridge
 from agent.clock import Clock
-from agent.commands import device, hardware, key, policy, policy_commands, rpc, system
+from agent.commands import device, hardware, key, late, policy, policy_commands, rpc, system
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
@@ -168,6 +168,9 @@ class Agent:
         self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
         self._add_devices(keyring)
         self._registry.add_families(("config", "log"), self._load_family)
+        self._registry.add_families(
+            late.FAMILIES, lambda name: late.load_family(name, self._config)
+        )
         service = Service(
             self._registry,
             self._executor,

@@ -85,6 +85,12 @@ _CLOCK = (
     ),
 )
 
+_ROOT = (
+    schema.text("name", low=1, high=32, about="what paths begin with: NAME/folder/file"),
+    schema.text("path", low=1, high=255, about="the folder; links in this very path are followed"),
+    schema.boolean("write", False, about="true: not only to be read"),
+)
+
 _JOURNAL = (
     schema.integer(
         "entries",
@@ -132,6 +138,13 @@ FIELDS = (
         about="folder for what survives a restart; data/DEVICE where it is not given",
     ),
     schema.structure("journal", _JOURNAL, {}),
+    schema.sequence(
+        "files",
+        schema.structure("root", _ROOT),
+        None,
+        high=16,
+        about="folders that fs.* reaches; [] for none; not given: `files` in the data folder",
+    ),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
     schema.structure(
@@ -158,9 +171,11 @@ def load(path):
     if len(data) > MAX_FILE_BYTES:
         raise BadConfig("%s: more than %d bytes" % (path, MAX_FILE_BYTES))
     try:
-        return parse(data)
+        values = parse(data)
     except BadConfig as error:
         raise BadConfig("%s: %s" % (path, error.message))
+    values["file"] = path  # it may hold a password, so that no command may read it
+    return values
 
 
 def parse(data):
@@ -179,6 +194,9 @@ def check(document):
         values["data"] = "data/" + values["device"]
     for path, name in _names(values):
         check_name(path, name)
+    roots = [root["name"] for root in values["files"] or ()]
+    if len(set(roots)) < len(roots):
+        raise BadConfig("files: two roots have one name")
     if values["device"] in RESERVED_NAMES:
         raise BadConfig("device: %s is reserved" % values["device"])
     return values
@@ -202,6 +220,8 @@ def _names(values):
         yield "root", level
     for index, group in enumerate(values["groups"]):
         yield "groups[%d]" % index, group
+    for index, root in enumerate(values["files"] or ()):
+        yield "files[%d].name" % index, root["name"]
 
 
 def check_name(path, name):

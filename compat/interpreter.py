@@ -62,6 +62,17 @@ if _CPYTHON:
         finally:
             os.close(descriptor)
 
+    def list_folder(path):
+        """Yield `(name, its kind as in st_mode)`; None as a name that is no UTF-8."""
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    entry.name.encode()
+                except UnicodeError:
+                    yield None, 0
+                else:
+                    yield entry.name, entry.stat(follow_symlinks=False).st_mode & 0o170000
+
 else:
     # On the unix port flush() is fsync (vfs_posix_file.c), of a folder opened as a file too. Where
     # a port has os.sync (most boards), that writes out every file system.
@@ -83,6 +94,19 @@ else:
             folder.flush()
         finally:
             folder.close()
+
+    def list_folder(path):
+        """Yield `(name, its kind as in st_mode)`; None as a name that is no UTF-8."""
+        entries = os.ilistdir(path)
+        while True:
+            try:
+                entry = next(entries)
+            except StopIteration:
+                return
+            except UnicodeError:
+                yield None, 0
+            else:
+                yield entry[0], entry[1]
 
 
 def socket_address(host, port):

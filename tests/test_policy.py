@@ -3,7 +3,7 @@
 from support import raises
 
 from agent.commands import policy as policies
-from agent.commands.audit import MOST, MOST_REASONS, PERIOD_MS, Audit
+from agent.commands.audit import MOST, MOST_REASONS, PERIOD_MS, SAME_MS, Audit
 from agent.commands.policy import Caller, Denied, check_command, check_hardware
 from agent.commands.registry import PERMISSIONS, Command
 from agent.errors import BadParams
@@ -109,6 +109,22 @@ def test_each_command_that_changes_something_is_told_once():
         }
     ]
     assert audit.due() is None and audit.take(7) == []
+
+
+def test_the_parts_of_a_transfer_are_not_each_an_event():
+    audit = Audit()
+    part = command("files")
+    part = Command(*(list(part[:4]) + ["repeat"] + list(part[5:])))
+    for now in range(0, 3 * SAME_MS, 100):
+        audit.note_command(Caller("ann", ()), part, "id-%d" % now, now)
+    assert [event["id"] for event in audit.take(0)] == [
+        "id-%d" % now for now in (0, SAME_MS, 2 * SAME_MS)
+    ]
+    audit.note_command(Caller("bob", ()), part, "id-b", 3 * SAME_MS - 1)
+    assert len(audit.take(0)) == 1
+    for _number in range(3):
+        audit.note_command(Caller("ann", ()), command("act"), "id-c", 3 * SAME_MS)
+    assert len(audit.take(0)) == 3
 
 
 def test_a_flood_of_refusals_is_one_event_a_minute():

@@ -10,6 +10,9 @@ Pure: no clock; time is an int of monotonic ms. Owner: the main thread.
 PERIOD_MS = 60_000  # between two events about refusals
 MOST = 32  # events about commands that wait for the link
 MOST_REASONS = 24  # told apart; a peer chooses none of the words, but keys have names
+# A file comes in hundreds of parts, each a command that is harmless to repeat. Of one kind by one
+# key the first is told, and another no sooner than this after it.
+SAME_MS = 10_000
 
 
 class Audit:
@@ -20,11 +23,14 @@ class Audit:
         self._refused = {}
         self._since = 0  # when the first refusal not told yet was counted
         self._quiet_until = 0
+        self._told = []  # (key and method, when) of `repeat` commands told last
         self.dropped = 0
         self.refused = 0  # since the start
 
     def note_command(self, caller, command, identity, now):
         """A command with a permission of `act` or higher was accepted."""
+        if command.repeat == "repeat" and self._is_told(caller.name + " " + command.name, now):
+            return
         if len(self._commands) >= MOST:
             self._commands.pop(0)
             self.dropped += 1
@@ -38,6 +44,13 @@ class Audit:
                 "uptime_ms": now,
             }
         )
+
+    def _is_told(self, words, now):
+        self._told = [row for row in self._told if now - row[1] < SAME_MS][-MOST:]
+        if words in [row[0] for row in self._told]:
+            return True
+        self._told.append((words, now))
+        return False
 
     def note_refusal(self, reason, key, now):
         """A request was refused; `key` is a name that the device knows, or None."""

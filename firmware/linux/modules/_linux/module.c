@@ -1,5 +1,6 @@
 // The table of `_linux`: its functions, and the numbers that differ between machines.
 
+#define _GNU_SOURCE // O_PATH
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -36,6 +37,9 @@ static const mp_rom_map_elem_t linux_table[] = {
     { MP_ROM_QSTR(MP_QSTR_O_EXCL), MP_ROM_INT(O_EXCL) },
     { MP_ROM_QSTR(MP_QSTR_O_NONBLOCK), MP_ROM_INT(O_NONBLOCK) },
     { MP_ROM_QSTR(MP_QSTR_O_SYNC), MP_ROM_INT(O_SYNC) },
+    { MP_ROM_QSTR(MP_QSTR_O_PATH), MP_ROM_INT(O_PATH) },
+    { MP_ROM_QSTR(MP_QSTR_O_DIRECTORY), MP_ROM_INT(O_DIRECTORY) },
+    { MP_ROM_QSTR(MP_QSTR_O_NOFOLLOW), MP_ROM_INT(O_NOFOLLOW) },
     { MP_ROM_QSTR(MP_QSTR_LOCK_SH), MP_ROM_INT(LOCK_SH) },
     { MP_ROM_QSTR(MP_QSTR_LOCK_EX), MP_ROM_INT(LOCK_EX) },
     { MP_ROM_QSTR(MP_QSTR_LOCK_NB), MP_ROM_INT(LOCK_NB) },

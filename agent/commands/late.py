@@ -1,0 +1,25 @@
+"""Families that are loaded when the first of their commands is asked for: files, code.
+
+The one rule: the main thread loads, and an agent that is asked for none of it holds none of it.
+"""
+
+FAMILIES = ("fs",)
+
+
+def load_family(name, config):
+    """The commands of the family called `name`."""
+    return _LOADERS[name](config)
+
+
+def _load_files(config):
+    from agent.commands import fs
+    from agent.files.tree import make_tree
+
+    mqtt = config["mqtt"]
+    tls = mqtt["tls"] or {}
+    secrets = [config.get("file"), tls.get("key"), tls.get("certificate")]
+    tree = make_tree(config["files"], config["data"], secrets)
+    return fs.commands(fs.Files(tree, mqtt["maximum_packet_bytes"], mqtt["maximum_reply_bytes"]))
+
+
+_LOADERS = {"fs": _load_files}
