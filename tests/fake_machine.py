@@ -6,6 +6,8 @@ moves its hardware through the module-level tables. It stands for no port in par
 
 import sys
 
+from agent.devices.faults import os_error
+
 WDT_RESET, PWRON_RESET = 3, 1
 _cause = PWRON_RESET
 
@@ -25,6 +27,65 @@ class WDT:
 
     def feed(self):
         self.left_ms = self.timeout_ms
+
+
+chips = {}  # address: bytearray of 256 registers, on every bus
+
+
+class I2C:
+    def __init__(self, id, *, freq=400000):
+        if id not in (0, 1):
+            raise ValueError("I2C(%d) doesn't exist" % id)
+        self._places = {}
+
+    def scan(self):
+        return sorted(address for address in chips if 0x08 <= address <= 0x77)
+
+    def writeto(self, addr, buf, stop=True):
+        chip = self._chip(addr)
+        if buf:
+            self._places[addr] = buf[0]
+        for value in buf[1:]:
+            chip[self._move(addr)] = value
+        return len(buf)
+
+    def readfrom(self, addr, nbytes, stop=True):
+        chip = self._chip(addr)
+        return bytes([chip[self._move(addr)] for _ in range(nbytes)])
+
+    def _chip(self, addr):
+        if addr not in chips:
+            raise os_error(5)
+        return chips[addr]
+
+    def _move(self, addr):
+        place = self._places.get(addr, 0)
+        self._places[addr] = (place + 1) % 256
+        return place
+
+
+serial = {"in": bytearray(), "out": bytearray()}  # on every line: to be read, and written
+
+
+class UART:
+    def __init__(self, id, baudrate=9600, bits=8, parity=None, stop=1, timeout=0):
+        if id not in (0, 1):
+            raise ValueError("UART(%d) doesn't exist" % id)
+
+    def read(self, nbytes):
+        data = bytes(serial["in"][:nbytes])
+        serial["in"] = serial["in"][nbytes:]
+        return data or None
+
+    def write(self, buf):
+        serial["out"] += buf
+        return len(buf)
+
+    def sendbreak(self):
+        pass
+
+    def deinit(self):
+        pass
 
 
 def load(name):

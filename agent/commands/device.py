@@ -3,11 +3,15 @@
 The one rule: a family is loaded when the first of its commands is asked for, by the main thread,
 so that an agent which touches no device holds none of it. A family is data: a module with NEEDS,
 the capabilities that it uses, and COMMANDS, rows of (verb, call, params, permission, repeat,
-about): `call(hardware, params)` gives the result, the rest is what the registry says it is; a
-seventh is its `inline`.
+about): `call(hardware, params)` gives the result, the rest is what the registry says it is. A
+seventh says how it runs: INLINE, or TASK for a generator `call(hardware, params, job)` that yields
+the ms it wants to rest.
 """
 
+import time
+
 from agent import schema
+from agent.commands.hardware import INLINE, PLAIN, TASK
 from agent.commands.registry import Command
 
 # The first part of a command's name: the module that has the family.
@@ -17,6 +21,8 @@ FAMILIES = {
     "input": "agent.commands.device_input",
     "gpio": "agent.commands.device_gpio",
     "pci": "agent.commands.device_pci",
+    "uart": "agent.commands.device_uart",
+    "i2c": "agent.commands.device_i2c",
     "watchdog": "agent.commands.device_watchdog",
 }
 
@@ -30,11 +36,26 @@ def load_family(name, hardware):
     return [_declare(name, hardware, *row) for row in module.COMMANDS]
 
 
-def _declare(family, hardware, verb, call, params, permission, repeat, about, inline=False):
+def _declare(family, hardware, verb, call, params, permission, repeat, about, mode=PLAIN):
     def run(values):
         return call(hardware, values)
 
-    return Command("%s.%s" % (family, verb), run, params, permission, repeat, inline, about)
+    def run_task(values):
+        return run_through(call(hardware, values, None))
+
+    run = run_task if mode == TASK else run
+    name = "%s.%s" % (family, verb)
+    return Command(name, run, params, permission, repeat, mode == INLINE, about)
+
+
+def run_through(task):
+    """Run a generator to its end, resting where it wants to; returns what it returns."""
+    while True:
+        try:
+            rest = next(task)
+        except StopIteration as end:
+            return end.value
+        time.sleep((rest or 0) / 1000)
 
 
 def commands(hardware):

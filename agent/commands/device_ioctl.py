@@ -74,8 +74,11 @@ def _number(params, target):
 def _argument(params, request, number, target):
     """A bytearray of the size that the request tells, or an integer where it tells none."""
     size = requests.describe(number, target)["size_bytes"]
+    if request and layout.has_pointer(request.argument):
+        raise BadParams("request: %s takes an address of the agent's own memory" % request.name)
     if request and request.direction == "legacy":
-        size = params["size"] or 0
+        size = layout.size_of(request.argument, target[1]) if _is_typed(request) else 0
+        size = size or params["size"] or 0
     value = params["value"]
     if params["data"] is not None:
         data = bytearray(decoded(params["data"], "data"))

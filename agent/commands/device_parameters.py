@@ -13,7 +13,15 @@ MAX_DATA = 16384  # bytes that a request or an answer carries
 
 def path(about="the device file, /dev/..."):
     """A device file, by its path."""
-    return schema.text("path", low=6, high=64, about=about)
+    return schema.text("path", low=1, high=64, about=about)
+
+
+def byte_list(name, low, high, about="bytes, as numbers"):
+    """Bytes as a list of numbers, [] by default where there may be none."""
+    byte = schema.integer("byte", low=0, high=255)
+    if low:
+        return schema.sequence(name, byte, low=low, high=high, about=about)
+    return schema.sequence(name, byte, [], high=high, about=about)
 
 
 def stall_ms():

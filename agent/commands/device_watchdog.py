@@ -7,10 +7,10 @@ main thread, which owns the timers.
 
 from agent import schema
 from agent.commands.device_parameters import path
+from agent.commands.hardware import INLINE
 from agent.devices.keeper import Keeper
 
 NEEDS = ("watchdog",)
-INLINE = True
 
 
 def start(hardware, path, timeout_s, pretimeout_s=0, feeds=True):

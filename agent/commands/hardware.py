@@ -10,6 +10,8 @@ from agent.devices import Devices
 from agent.devices.faults import DeviceError
 from agent.errors import BadParams, LimpetError, Unavailable
 
+PLAIN, INLINE, TASK = 0, 1, 2  # how a command of a family runs
+
 
 class NotAllowed(LimpetError):
     """No policy was given, so that nothing but harmless reads is allowed."""

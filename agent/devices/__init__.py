@@ -63,6 +63,22 @@ CAPABILITIES = (
         (Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip0")),),
     ),
     Capability(
+        "uart",
+        "serial lines, RS-485 among them",
+        (
+            Backend("linux", "agent.devices.uart", ("module fcntl", "path /sys/class/tty")),
+            Backend("machine", "agent.devices.uart_machine", ("attribute machine UART",)),
+        ),
+    ),
+    Capability(
+        "i2c",
+        "chips on I2C and SMBus",
+        (
+            Backend("linux", "agent.devices.i2c", ("module fcntl", "path /dev/i2c-*")),
+            Backend("machine", "agent.devices.i2c_machine", ("attribute machine I2C",)),
+        ),
+    ),
+    Capability(
         "watchdog",
         "timers that restart the machine unless they are fed",
         (

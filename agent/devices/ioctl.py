@@ -45,6 +45,7 @@ class Transport:
 
     def __init__(self, raw):
         self.target = this_machine()
+        self.address_of = raw.address_of  # of a bytearray, which is to be kept meanwhile
         self._raw = raw
 
     def open(self, path, writable=False):
@@ -121,9 +122,14 @@ class Device:
         return self._decode(argument, buffer)
 
     def tell(self, name, value):
-        """Send a request with an argument; returns the argument as the driver left it."""
+        """Send a request with an argument; returns the argument as the driver left it.
+
+        One that takes a number by value, as I2C_SLAVE does, returns the call's own number.
+        """
         request = requests.find(name)
         argument = request.argument
+        if argument is None:
+            return self.call(self._code(request, None, 0), value)
         declaration = argument if isinstance(argument, tuple) else (("value", argument),)
         values = value if isinstance(argument, tuple) else {"value": value}
         try:

@@ -19,6 +19,7 @@ class Driver:
     """
 
     kind = None
+    at = None  # at(address) -> what lies there; the transport's to set
 
     def __init__(self, target):
         self.target = target
@@ -64,6 +65,9 @@ class FakeTransport:
         self.target = target
         self._drivers = dict(drivers)
         self.open_files = 0
+        self._memory = {}  # address: the bytearray that lies there
+        for driver in self._drivers.values():
+            driver.at = self._memory.get
 
     def open(self, path, writable=False):
         """Open a fake device. Raises DeviceError."""
@@ -81,6 +85,18 @@ class FakeTransport:
         self.open_files += 1
         lines = self._drivers[path].made.pop(descriptor)
         return Device(path, Adopted(self, lines), _ioctl, self.target)
+
+    def address_of(self, buffer):
+        """An address that the drivers understand, until the last file is closed."""
+        address = 0x1000 * (len(self._memory) + 1)
+        self._memory[address] = buffer
+        return address
+
+    def note_closed(self):
+        """A file was closed."""
+        self.open_files -= 1
+        if not self.open_files:
+            self._memory.clear()
 
     def vanish(self, path):
         """Pull the plug: every open file of it answers ENODEV from now on."""
@@ -117,7 +133,7 @@ class FakeFile:
 
     def close(self):
         """Tell the driver, where there still is one."""
-        self._transport.open_files -= 1
+        self._transport.note_closed()
         try:
             driver = self._transport.driver(self._path)
         except OSError:
@@ -137,7 +153,7 @@ class Adopted:
 
     def close(self):
         """Tell the driver."""
-        self._transport.open_files -= 1
+        self._transport.note_closed()
         self._driver.close()
 
 

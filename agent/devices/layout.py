@@ -30,6 +30,8 @@ TYPES = {
     "s64": (8, True),
     "long": (0, True),
     "ulong": (0, False),
+    "pointer": (0, False),  # of this process: never taken from a caller
+    "pointer64": (8, False),
 }
 _FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -38,6 +40,13 @@ def native():
     """The Abi of the running interpreter."""
     little = struct.pack("@H", 1) == b"\x01\x00"
     return Abi(struct.calcsize("P"), struct.calcsize("@bq") - 8, "<" if little else ">")
+
+
+def has_pointer(kind):
+    """Whether a declaration or type holds an address of this process."""
+    if isinstance(kind, str):
+        return kind.startswith("pointer")
+    return isinstance(kind, tuple) and any(has_pointer(member[1]) for member in kind)
 
 
 def size_of(kind, abi):

@@ -2,7 +2,8 @@
 
 Contract of every `raw_*` module: `open_raw(path, writable) -> file` with read(n), write(data),
 fileno(), close(); read gives None where nothing is there yet; `wrap(descriptor) -> file` for a
-descriptor that a request gave, which is closed where that fails. Raises OSError.
+descriptor that a request gave, which is closed where that fails; `address_of(bytearray) -> int`
+for the pointers in requests. Raises OSError.
 """
 
 import io
@@ -26,3 +27,10 @@ def wrap(descriptor):
     except OSError:
         os.close(descriptor)  # FileIO refuses a folder, and leaves the descriptor to us
         raise
+
+
+def address_of(buffer):
+    """Where a bytearray lies, as long as it is kept and not made longer or shorter."""
+    import ctypes  # half a megabyte: only who needs it
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))

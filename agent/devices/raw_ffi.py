@@ -7,6 +7,7 @@ go of its lock while it does. The contract is that of `raw_cpython`.
 import os
 
 import ffi
+from uctypes import addressof as address_of  # noqa: F401 - part of the contract
 
 from agent.devices.raw_polled import Polled
 

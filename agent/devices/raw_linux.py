@@ -5,6 +5,7 @@ contract is that of `raw_cpython`.
 """
 
 import _linux
+from uctypes import addressof as address_of  # noqa: F401 - part of the contract
 
 from agent.devices.raw_polled import Polled
 

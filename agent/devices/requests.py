@@ -117,6 +117,29 @@ LINE_EVENT = (
     ("padding", "u32[6]"),
 )
 
+# linux/i2c.h, linux/i2c-dev.h
+I2C_MESSAGE = (("addr", "u16"), ("flags", "u16"), ("len", "u16"), ("buf", "pointer"))
+I2C_MESSAGES = (("msgs", "pointer"), ("nmsgs", "u32"))
+SMBUS = (("read_write", "u8"), ("command", "u8"), ("size", "u32"), ("data", "pointer"))
+
+# asm-generic/termbits.h, linux/serial.h
+TERMIOS2 = (
+    ("c_iflag", "u32"),
+    ("c_oflag", "u32"),
+    ("c_cflag", "u32"),
+    ("c_lflag", "u32"),
+    ("c_line", "u8"),
+    ("c_cc", "u8[19]"),
+    ("c_ispeed", "u32"),
+    ("c_ospeed", "u32"),
+)
+RS485 = (
+    ("flags", "u32"),
+    ("delay_rts_before_send", "u32"),
+    ("delay_rts_after_send", "u32"),
+    ("padding", "u32[5]"),
+)
+
 _MT, _EV, _WD, _RTC, _GPIO, _RND = (ord(letter) for letter in "mEWp\xb4R")
 
 REQUESTS = tuple(
@@ -165,10 +188,18 @@ REQUESTS = tuple(
             ("HIDIOCGFEATURE", "both", ord("H"), 7, 1, CALLER_SIZE, "act"),
             ("LOOP_SET_FD", "legacy", 0x4C, 0x00, 1, None, "act"),
             ("I2C_SLAVE", "legacy", 0x07, 0x03, 1, None, "act"),
-            ("I2C_FUNCS", "legacy", 0x07, 0x05, 1, None, "read"),
-            ("I2C_RDWR", "legacy", 0x07, 0x07, 1, None, "act"),
-            ("I2C_SMBUS", "legacy", 0x07, 0x20, 1, None, "act"),
+            ("I2C_FUNCS", "legacy", 0x07, 0x05, 1, "ulong", "read"),
+            ("I2C_RDWR", "legacy", 0x07, 0x07, 1, I2C_MESSAGES, "act"),
+            ("I2C_SMBUS", "legacy", 0x07, 0x20, 1, SMBUS, "act"),
             ("TCGETS", "legacy", 0x54, 0x01, 1, None, "read"),
+            ("TCGETS2", "read", 0x54, 0x2A, 1, TERMIOS2, "read"),
+            ("TCSETS2", "write", 0x54, 0x2B, 1, TERMIOS2, "act"),
+            ("TCFLSH", "legacy", 0x54, 0x0B, 1, None, "act"),
+            ("TIOCEXCL", "legacy", 0x54, 0x0C, 1, None, "act"),
+            ("TIOCSBRK", "legacy", 0x54, 0x27, 1, None, "act"),
+            ("TIOCCBRK", "legacy", 0x54, 0x28, 1, None, "act"),
+            ("TIOCGRS485", "legacy", 0x54, 0x2E, 1, RS485, "read"),
+            ("TIOCSRS485", "legacy", 0x54, 0x2F, 1, RS485, "act"),
             ("SIOCGIFHWADDR", "legacy", 0x89, 0x27, 1, None, "read"),
         )
     ]

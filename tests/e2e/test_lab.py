@@ -64,7 +64,7 @@ def device(lab, request):
         {"kind": "ioctl", "where": keys_path(found), "first": 0, "last": 0, "write": False},
         {"kind": "pin", "where": CHIP, "first": 0, "last": 5, "write": True},
         {"kind": "pci", "where": slot + "/bar0", "first": 0, "last": 0xFF, "write": True},
-        {"kind": "device", "where": "/dev/watchdog1", "write": True},
+        {"kind": "bus", "where": stub_path(found), "first": 0x48, "last": 0x48, "write": True},
     ]
     call(found, "policy.set", {"hardware": hardware})
     return found
@@ -90,6 +90,12 @@ def keys_path(device):
     found = [each for each in call(device, "input.list") if each.get("name") == "limpet button"]
     assert len(found) == 1
     return found[0]["path"]
+
+
+def stub_path(device):
+    found = [bus["path"] for bus in call(device, "i2c.list") if "stub" in bus["name"]]
+    assert len(found) == 1
+    return found[0]
 
 
 def tape(device, operation, **params):
@@ -152,6 +158,15 @@ def test_a_line_is_driven_and_an_edge_is_felt(device):
     edge = told["edges"][0]
     assert edge["line"] == 3 and edge["edge"] in ("rising", "falling") and edge["time_ns"] > 0
     assert refusal(device, "gpio.read", {"path": CHIP, "line": 6})["code"] == "denied"
+
+
+def test_a_register_of_a_chip_goes_there_and_back(device):
+    place = {"path": stub_path(device), "address": 0x48, "register": 0x10}
+    for data in ([0x12], [0x34, 0x56], [1, 2, 3, 4, 5]):
+        call(device, "i2c.write", dict(place, data=data))
+        assert call(device, "i2c.read", dict(place, size=len(data))) == {"data": data}
+    assert call(device, "i2c.write", dict(place, data=[7])) == {"before": [1]}
+    assert refusal(device, "i2c.read", dict(place, address=0x49))["code"] == "denied"
 
 
 def test_edu_computes_a_factorial_through_its_bar(device):
