@@ -30,6 +30,11 @@ _HEAD = "<HI"  # length of the payload, CRC-32 of segment number, place, length 
 _HEAD_BYTES = struct.calcsize(_HEAD)
 
 
+def record_bytes(payload):
+    """What `payload` takes in a log."""
+    return _HEAD_BYTES + len(payload)
+
+
 class LogFiles(Files):
     """The real files, with what a log needs beside whole reads and writes."""
 
@@ -81,6 +86,11 @@ class Records:
     def size_bytes(self):
         """Bytes in all segments."""
         return sum(self._sizes.values())
+
+    @property
+    def end(self):
+        """The place behind all that was appended."""
+        return self._last, self._sizes.get(self._last, 0)
 
     def recover(self, take):
         """Call `take(place, payload)` for each record that is there, oldest first.

@@ -8,6 +8,7 @@ responsibility for stays with the broker, and a connection's loss makes the brok
 from collections import namedtuple
 
 from agent.errors import BadMessage
+from agent.mqtt import kept
 from agent.mqtt.fields import (
     MALFORMED,
     PROTOCOL_ERROR,
@@ -54,6 +55,7 @@ class Inbox:
         self._version = V5
         # Packet ids of QoS 2 whose PUBREC is out and whose PUBREL is not yet in, section 4.3.3.
         self._recorded = set()
+        self.notes = None  # a list for (kind, packet id) of what a keeper must know, see kept.py
         # The last topic, as bytes and as text: most messages repeat it, and on MicroPython making
         # and checking the text costs more than all the rest of the packet.
         self._name = None
@@ -65,8 +67,17 @@ class Inbox:
         self._held_bytes = 0
         self.arrived = []
         self._aliases = {}
-        if not session_present:
+        if not session_present and self._recorded:
             self._recorded = set()
+            self._note(kept.LOST, 0)
+
+    def restore(self, recorded):
+        """These identifiers are recorded: an earlier process took their messages."""
+        self._recorded = recorded
+
+    def _note(self, kind, packet_id):
+        if self.notes is not None:
+            self.notes.append((kind, packet_id))
 
     def read(self, flags, view, start, stop):
         """The Message in the body `view[start:stop]` of a PUBLISH, section 3.3. Raises BadMessage.
@@ -180,6 +191,7 @@ class Inbox:
         self._held_bytes -= len(message.payload) + OVERHEAD
         if message.qos == 2:
             self._recorded.add(packet_id)
+            self._note(kept.TAKEN, packet_id)
 
     def repeat(self, packet_id, output):
         """A message of QoS 2 came again: say once more that it has been recorded, if it has."""
@@ -209,4 +221,5 @@ class Inbox:
         if packet_id not in self._recorded:
             return False
         self._recorded.remove(packet_id)
+        self._note(kept.GIVEN, packet_id)
         return True

@@ -246,6 +246,10 @@ class Link:
         self._stage = _DOWN
         self._deadline = now
 
+    def keep(self, keeper):
+        """From now on nothing leaves before `keeper` (keeper.py) has noted what led to it."""
+        self._output = keeper.output
+
     def close(self, now, with_will=False):
         """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""
         if self._transport is not None:

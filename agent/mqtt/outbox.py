@@ -2,13 +2,16 @@
 
 One rule: at most the broker's Receive Maximum are under way, in the order in which they were
 published; the rest wait here, within a bound in messages and in bytes. A message over the bound is
-refused, not put in another's place, so nothing that was accepted is dropped.
+refused, unless its own rule is to take the place of an older one by the same rule that was never
+sent. Nothing else that was accepted is dropped. Messages of a keeper (keeper.py), which have
+identifiers above MAX_ID, stand in the same row.
 Section numbers are those of the MQTT 5.0 standard. Knows no connection and no subscription.
 """
 
 from collections import OrderedDict, deque, namedtuple
 
 from agent.errors import BadMessage
+from agent.mqtt import kept
 from agent.mqtt.fields import PACKET_TOO_LARGE, PROTOCOL_ERROR, encode_properties
 from agent.mqtt.packets import (
     DUP,
@@ -22,6 +25,13 @@ from agent.mqtt.packets import (
 
 # The broker has the message (`reason` below 0x80, section 2.4), or will never take it.
 Delivered = namedtuple("Delivered", ("packet_id", "reason"))
+
+# What becomes of a message that finds no room: the oldest by the same rule that was never sent
+# makes way; it is refused; it is refused and not counted as lost, for its publisher tries again.
+DROP_OLDEST, DROP_NEW, BLOCK = "drop-oldest", "drop-new", "block"
+
+MAX_ID = 0x7FFF  # of the identifiers given here; those above are a keeper's
+_KEPT_MOST = 256  # messages of a keeper that are here beside the bound
 
 # What a broker takes: section 3.2.2.3. `packet_bytes` 0 is no limit.
 Limits = namedtuple("Limits", ("receive_maximum", "packet_bytes", "qos", "retain"))
@@ -59,15 +69,17 @@ class Outbox:
         self._window = 0  # how many may be under way: 0 while there is no connection
         self._under_way = 0
         # Ids of entries not sent on this connection. Not empty only while the window is used up.
-        self._waiting = deque((), maximum_messages)
+        self._waiting = deque((), maximum_messages + _KEPT_MOST)
         self._last_id = 0
+        self._droppable = None  # ids published by DROP_OLDEST; None until there is one
+        self.notes = None  # a list for (kind, packet id) of what a keeper must know, see kept.py
 
     def take_id(self, taken):
         """The next packet identifier that is neither used here nor in `taken` (section 2.2.1)."""
         packet_id = self._last_id
         entries = self.entries
         while True:
-            packet_id = packet_id + 1 if packet_id < 65535 else 1
+            packet_id = packet_id + 1 if packet_id < MAX_ID else 1
             if packet_id not in entries and packet_id not in taken:
                 self._last_id = packet_id
                 return packet_id
@@ -90,6 +102,48 @@ class Outbox:
             self._waiting.append(packet_id)
         return packet_id
 
+    def make_room(self, size):
+        """Drop the oldest that may be dropped, until `size` bytes fit; how many, None if too few.
+
+        Nothing is dropped in vain.
+        """
+        found = []
+        room = self.maximum_bytes - self._size - _OVERHEAD
+        entries = self.entries
+        for packet_id in entries:
+            if room >= size and len(entries) - len(found) < self.maximum_messages:
+                break
+            if packet_id in self._droppable and entries[packet_id][_STATE] == _NEW:
+                found.append(packet_id)
+                room += len(entries[packet_id][_TOPIC]) + len(entries[packet_id][_PAYLOAD])
+                room += _OVERHEAD
+        if room < size or len(entries) - len(found) >= self.maximum_messages:
+            return None
+        for packet_id in found:
+            entry = entries.pop(packet_id)
+            self._size -= len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
+            self._droppable.discard(packet_id)
+        waiting = [packet_id for packet_id in self._waiting if packet_id not in found]
+        self._waiting = deque(waiting, self.maximum_messages + _KEPT_MOST)
+        return len(found)
+
+    def allow_drop(self, packet_id=None):
+        """This message may be dropped for a newer one; without one: some day some may."""
+        if self._droppable is None:
+            self._droppable = set()
+        if packet_id:
+            self._droppable.add(packet_id)
+
+    def put(self, packet_id, first, topic, payload, properties, sent):
+        """Take a keeper's message under the identifier it has; `sent`: perhaps it left before."""
+        self._size += len(payload) + len(topic) + _OVERHEAD
+        state = _SENT if sent else _NEW
+        self.entries[packet_id] = entry = [first, topic, payload, properties, state]
+        if self._under_way < self._window:
+            self._send(packet_id, entry)
+        else:
+            self._waiting.append(packet_id)
+
     def begin(self, version, session_present, limits):
         """A connection is up: everything is sent again, or anew if the broker lost the session."""
         self._version = version
@@ -97,7 +151,7 @@ class Outbox:
         self._demote(session_present)
         self._window = limits.receive_maximum
         self._under_way = 0
-        self._waiting = deque(list(self.entries), self.maximum_messages)
+        self._waiting = deque(list(self.entries), self.maximum_messages + _KEPT_MOST)
         self._pump()
 
     def end(self):
@@ -162,6 +216,10 @@ class Outbox:
         entry = self.entries.pop(packet_id)
         self._size -= len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
         self._events.append(Delivered(packet_id, reason))
+        if packet_id > MAX_ID:
+            self.notes.append((kept.DONE, packet_id))
+        elif self._droppable:
+            self._droppable.discard(packet_id)
 
     def acknowledge(self, packet_id, reason):
         """PUBACK came, section 3.4. Raises BadMessage if the message is not of QoS 1.
@@ -187,6 +245,8 @@ class Outbox:
             self._free(packet_id, reason)
             return
         entry[_FIRST] = FIRST_PUBREL
+        if packet_id > MAX_ID:
+            self.notes.append((kept.RELEASED, packet_id))
         self._output.append(encode_ack(FIRST_PUBREL, packet_id))
 
     def complete(self, packet_id, reason):

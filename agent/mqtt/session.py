@@ -18,6 +18,7 @@ those of the MQTT 5.0 standard.
 
 from agent.mqtt import fields, packets
 from agent.mqtt.keepalive import PING, SILENT
+from agent.mqtt.outbox import BLOCK, DROP_OLDEST
 from agent.mqtt.packets import FIRST_PUBLISH, V5
 from agent.mqtt.reader import (  # noqa: F401 - the events are the session's own
     ENDED,
@@ -36,7 +37,8 @@ class Session(Reader):
     """See the head of this file.
 
     `will`, a packets.Will or None, is read at each `open`; `version` may be changed between
-    connections; `dropped` counts what `publish` refused. `ended` is an Ended once the other side
+    connections; `dropped` counts what `publish` refused or put out, `blocked` what its publisher
+    will try again. `ended` is an Ended once the other side
     has brought this connection to its end. `paused`: `next_event` leaves what came unread until
     writes have caught up; so should the transport.
     """
@@ -44,7 +46,7 @@ class Session(Reader):
     def __init__(self, settings, will=None):
         super().__init__(settings)
         self.will = will
-        self.dropped = 0
+        self.dropped = self.blocked = 0
         self._unnumbered_bytes = 0  # of QoS 0, in `_output`
         # The last topic published to, as text and as bytes: replies repeat it.
         self._topic = self._name = None
@@ -122,11 +124,12 @@ class Session(Reader):
 
     # What the owner says.
 
-    def publish(self, topic, payload, qos=0, retain=False, properties=None):
+    def publish(self, topic, payload, qos=0, retain=False, properties=None, rule=None):
         """Queue a message: its packet identifier, 0 at QoS 0, None if there is no room for it.
 
         `payload` is bytes. QoS 1 and 2 are accepted without a connection too and end in a
-        Delivered; QoS 0 without one has no room. What is refused is counted in `dropped`.
+        Delivered; QoS 0 without one has no room. What becomes of a message without room says its
+        `rule`, one of outbox.py's, DROP_NEW where none is given; it is counted.
         `properties` is a dict by identifier, not sent on MQTT 3.1.1. Raises ValueError at a topic
         that cannot be published to (fields.is_topic).
         """
@@ -139,12 +142,30 @@ class Session(Reader):
         if qos:
             taken = self._subscriptions.pending
             packet_id = self._outbox.add(taken, first, self._name, payload, properties)
+            if rule == DROP_OLDEST:
+                packet_id = self._insist(packet_id, taken, first, payload, properties)
             if packet_id:
                 return packet_id
         elif self.state == OPEN and self._send_unnumbered(first, payload, properties):
             return 0
-        self.dropped += 1
+        if rule == BLOCK:
+            self.blocked += 1
+        else:
+            self.dropped += 1
         return None
+
+    def _insist(self, packet_id, taken, first, payload, properties):
+        """A message that takes the place of older ones, and gives it up to younger ones."""
+        outbox = self._outbox
+        outbox.allow_drop()
+        if packet_id is None:
+            count = outbox.make_room(len(payload) + len(self._name))
+            if count is None:
+                return None
+            self.dropped += count
+            packet_id = outbox.add(taken, first, self._name, payload, properties)
+        outbox.allow_drop(packet_id)
+        return packet_id
 
     def _send_unnumbered(self, first, payload, properties):
         encoded = fields.encode_properties(properties) if self.version == V5 else b""
@@ -157,6 +178,25 @@ class Session(Reader):
         self._unnumbered_bytes = size
         self._output.append(packet)
         return True
+
+    # What a keeper says (keeper.py).
+
+    def tell_notes(self):
+        """The list in which all is noted, from now on, that a keeper must know before `output`."""
+        self._outbox.notes = self._inbox.notes = notes = []
+        return notes
+
+    def restore(self, recorded):
+        """An earlier process has taken the messages of QoS 2 with these identifiers."""
+        self._inbox.restore(recorded)
+
+    def resume(self, packet_id, first, topic, payload, properties, sent):
+        """Take a message that is kept: as Outbox.put."""
+        self._outbox.put(packet_id, first, topic, payload, properties, sent)
+
+    def look(self, packet_id):
+        """First byte, topic as UTF-8, payload and properties of a message under way."""
+        return self._outbox.entries[packet_id][:4]
 
     def acknowledge(self, message):
         """The owner of a received message has taken responsibility for it.

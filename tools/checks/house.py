@@ -59,6 +59,8 @@ LAYERS = (
             "agent.system_calls",
             "agent.system_calls.*",
             "agent.keys",
+            "agent.mqtt.keeper",
+            "agent.mqtt.keeper_log",
             "agent.mqtt.tcp",
             "agent.mqtt.tls",
             "agent.mqtt.waiter",
