@@ -26,11 +26,13 @@ from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
-from agent.records import Records
+from agent.records import Records, has_log
 from agent.store import Store, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
 STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
+
+OUTBOX = "outbox"  # the log of messages that outlive the process
 
 NO_KEYS = "no key is configured: whoever reaches the broker may command this device"
 
@@ -66,6 +68,9 @@ class Agent:
         self._gate = self._make_gate(store, targets)
         self._session = self._make_session()
         self._link = self._make_link()
+        self._outbox = None  # of durable messages, once there is one
+        if self._storage is None and has_log(config["data"], OUTBOX):
+            self._open_outbox()
         room = config["mqtt"]["receive_maximum"]
         self._bridge = Bridge(self._link, targets, room)
         self._executor = self._make_executor()
@@ -144,6 +149,18 @@ class Agent:
     def _make_link(self):
         brokers, backoff, timeout_ms, transport = _link_options(self._config["mqtt"])
         return link.Link(self._session, brokers, Channel(), backoff, timeout_ms, transport)
+
+    def _open_outbox(self):
+        """Loaded with the first durable message, of this run or an earlier one."""
+        from agent.mqtt.keeper import Keeper
+
+        bounds = self._config["outbox"]
+        records = Records(self._config["data"], OUTBOX)
+        self._outbox = Keeper(self._session, records, bounds["messages"], bounds["kib"] * 1024)
+        self._outbox.recover()
+        if self._outbox.fault:
+            self.log.warning("messages cannot be kept: %s", self._outbox.fault)
+        self._link.keep(self._outbox)
 
     def _make_executor(self):
         workers = self._config["workers"]
@@ -366,6 +383,8 @@ class Agent:
             self._hardware.keeper.close(restarts)
         if self._status is not None:
             self._publish("status", self._status_of("offline"))
+        if self._outbox:
+            self._outbox.flush()
         self._link.close(self._clock.now())
 
     def _on_connected(self, event):
@@ -398,7 +417,7 @@ class Agent:
         limit = self._config["mqtt"]["maximum_packet_bytes"]
         self.log.warning("a packet of %d bytes was dropped: at most %d", event.size, limit)
         words = {"size_bytes": event.size, "limit_bytes": limit, "topic": event.topic}
-        self._publish("event/oversized", json.dumps(words).encode(), False)
+        self._keep("event/oversized", json.dumps(words).encode())
 
     def _on_subscribed(self, event):
         for code in event.codes:
@@ -414,7 +433,7 @@ class Agent:
 
     def _audit(self, now):
         for event in self._gate.step(now):
-            if not self._publish("event/audit", json.dumps(event).encode(), False):
+            if not self._keep("event/audit", json.dumps(event).encode()):
                 self._gate.audit.dropped += 1
 
     def _publish(self, name, payload, retain=True, qos=1):
@@ -422,6 +441,15 @@ class Agent:
         topic = self._base + name
         payload = self._gate.seal_for_all(topic, payload)
         return self._link.publish(topic, payload, qos, retain) is not None
+
+    def _keep(self, name, payload):
+        """Send what may not be lost to a restart; False if there was no room for it."""
+        if self._storage is not None:
+            return self._publish(name, payload, False)
+        if self._outbox is None:
+            self._open_outbox()
+        topic = self._base + name
+        return self._outbox.publish(topic, self._gate.seal_for_all(topic, payload)) is not None
 
     def _check_status(self, now):
         self._status_due = now + STATUS_CHECK_MS
@@ -487,6 +515,7 @@ class Agent:
                 "refused": self._executor.refused,
             },
             "journal": self._once.figures(),
+            "outbox": self._outbox.figures() if self._outbox else None,
             "gate": {
                 "keys": len(self._gate.keyring.all()),
                 "refused": self._gate.audit.refused,

@@ -118,6 +118,15 @@ _PUBLISH_LOG = (
     schema.integer("rate", 5, low=1, high=100, unit="1/s", about="lines beyond it are counted"),
 )
 
+_OUTBOX = (
+    schema.integer(
+        "messages", 1000, low=30, high=16384, about="events and samples kept for the broker"
+    ),
+    schema.integer(
+        "kib", 64, low=16, high=1048576, unit="KiB", about="their size; the log takes twice that"
+    ),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -145,6 +154,7 @@ FIELDS = (
         high=16,
         about="folders that fs.* reaches; [] for none; not given: `files` in the data folder",
     ),
+    schema.structure("outbox", _OUTBOX, {}),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
     schema.structure(

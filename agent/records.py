@@ -35,6 +35,14 @@ def record_bytes(payload):
     return _HEAD_BYTES + len(payload)
 
 
+def has_log(folder, name):
+    """Whether an earlier run left a log called `name`."""
+    try:
+        return any([found.startswith(name + "-") for found in os.listdir(folder)])
+    except OSError:
+        return False
+
+
 class LogFiles(Files):
     """The real files, with what a log needs beside whole reads and writes."""
 

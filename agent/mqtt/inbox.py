@@ -8,7 +8,6 @@ responsibility for stays with the broker, and a connection's loss makes the brok
 from collections import namedtuple
 
 from agent.errors import BadMessage
-from agent.mqtt import kept
 from agent.mqtt.fields import (
     MALFORMED,
     PROTOCOL_ERROR,
@@ -21,6 +20,7 @@ from agent.mqtt.fields import (
     decode_text,
     is_topic,
 )
+from agent.mqtt.outbox import GIVEN, LOST, TAKEN
 from agent.mqtt.packets import FIRST_PUBACK, FIRST_PUBREC, PUBLISH, V5, encode_ack
 
 # What is taken above Receive Maximum. Brokers do not keep to it: mosquitto 2.0.11 had 178 messages
@@ -69,7 +69,7 @@ class Inbox:
         self._aliases = {}
         if not session_present and self._recorded:
             self._recorded = set()
-            self._note(kept.LOST, 0)
+            self._note(LOST, 0)
 
     def restore(self, recorded):
         """These identifiers are recorded: an earlier process took their messages."""
@@ -191,7 +191,7 @@ class Inbox:
         self._held_bytes -= len(message.payload) + OVERHEAD
         if message.qos == 2:
             self._recorded.add(packet_id)
-            self._note(kept.TAKEN, packet_id)
+            self._note(TAKEN, packet_id)
 
     def repeat(self, packet_id, output):
         """A message of QoS 2 came again: say once more that it has been recorded, if it has."""
@@ -221,5 +221,5 @@ class Inbox:
         if packet_id not in self._recorded:
             return False
         self._recorded.remove(packet_id)
-        self._note(kept.GIVEN, packet_id)
+        self._note(GIVEN, packet_id)
         return True

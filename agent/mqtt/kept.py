@@ -7,12 +7,9 @@ order of events; a record holds all of one turn or nothing of it. Pure: bytes an
 from collections import namedtuple
 from struct import calcsize, pack, unpack_from
 
-# A message was accepted; the broker has it at QoS 2, so that only its release is owed (PUBREC
-# came); it is settled, or was dropped.
-MESSAGE, RELEASED, DONE = 1, 2, 3
-# A message of QoS 2 that came belongs to its owner; the broker has released its identifier; the
-# broker has lost the session, and with it all these identifiers.
-TAKEN, GIVEN, LOST = 4, 5, 6
+from agent.mqtt.outbox import DONE, GIVEN, LOST, RELEASED, TAKEN
+
+MESSAGE = 1  # a message was accepted; the other kinds are those of outbox.py
 
 # Bits of a message's rule: it may be dropped for a newer one; it stands here for the second time,
 # because the segment of its first was needed.

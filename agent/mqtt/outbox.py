@@ -11,7 +11,6 @@ Section numbers are those of the MQTT 5.0 standard. Knows no connection and no s
 from collections import OrderedDict, deque, namedtuple
 
 from agent.errors import BadMessage
-from agent.mqtt import kept
 from agent.mqtt.fields import PACKET_TOO_LARGE, PROTOCOL_ERROR, encode_properties
 from agent.mqtt.packets import (
     DUP,
@@ -29,6 +28,11 @@ Delivered = namedtuple("Delivered", ("packet_id", "reason"))
 # What becomes of a message that finds no room: the oldest by the same rule that was never sent
 # makes way; it is refused; it is refused and not counted as lost, for its publisher tries again.
 DROP_OLDEST, DROP_NEW, BLOCK = "drop-oldest", "drop-new", "block"
+
+# What a keeper must know (keeper.py). Of a message that leaves: that the broker has it at QoS 2, so
+# only its release is owed; that it is settled. Of one of QoS 2 that came: that it is its owner's;
+# that the broker has released its identifier; and that it has lost all of these.
+RELEASED, DONE, TAKEN, GIVEN, LOST = 2, 3, 4, 5, 6
 
 MAX_ID = 0x7FFF  # of the identifiers given here; those above are a keeper's
 _KEPT_MOST = 256  # messages of a keeper that are here beside the bound
@@ -217,7 +221,7 @@ class Outbox:
         self._size -= len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
         self._events.append(Delivered(packet_id, reason))
         if packet_id > MAX_ID:
-            self.notes.append((kept.DONE, packet_id))
+            self.notes.append((DONE, packet_id))
         elif self._droppable:
             self._droppable.discard(packet_id)
 
@@ -246,7 +250,7 @@ class Outbox:
             return
         entry[_FIRST] = FIRST_PUBREL
         if packet_id > MAX_ID:
-            self.notes.append((kept.RELEASED, packet_id))
+            self.notes.append((RELEASED, packet_id))
         self._output.append(encode_ack(FIRST_PUBREL, packet_id))
 
     def complete(self, packet_id, reason):
