@@ -29,9 +29,9 @@ Delivered = namedtuple("Delivered", ("packet_id", "reason"))
 # makes way; it is refused; it is refused and not counted as lost, for its publisher tries again.
 DROP_OLDEST, DROP_NEW, BLOCK = "drop-oldest", "drop-new", "block"
 
-# What a keeper must know (keeper.py). Of a message that leaves: that the broker has it at QoS 2 and
-# only its release is owed; that it is settled. Of one of QoS 2 that came: that it is its owner's;
-# that the broker has released its identifier; and that it has lost all of these.
+# What a keeper must know (keeper.py). Of a message that leaves: the broker has it at QoS 2, so
+# that only its release is owed; it is settled. Of one of QoS 2 that came: it is its owner's; the
+# broker has released its identifier; it has lost all of these.
 RELEASED, DONE, TAKEN, GIVEN, LOST = 2, 3, 4, 5, 6
 
 MAX_ID = 0x7FFF  # of the identifiers given here; those above are a keeper's
