@@ -15,6 +15,7 @@ from .errors import (
     BadReply,
     CallError,
     CallTimeout,
+    FileError,
     FleetError,
     KeyFileError,
     NoAnswer,
@@ -22,6 +23,7 @@ from .errors import (
     Refused,
     Unreachable,
 )
+from .files import Files
 from .roster import Change, Device
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "CallTimeout",
     "Change",
     "Device",
+    "FileError",
+    "Files",
     "Fleet",
     "FleetError",
     "KeyFileError",

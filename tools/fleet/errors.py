@@ -65,3 +65,7 @@ class CallError(FleetError):
         self.data = data
         self.device = device
         self.method = method
+
+
+class FileError(FleetError):
+    """A copy that cannot be made as asked, or that turned out wrong."""

@@ -12,6 +12,7 @@ from ..client import TIMEOUT_S
 from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..topics import check_device_name
+from . import places
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -22,6 +23,7 @@ examples:
   limpet describe pump-7 system.echo       what one command takes
   limpet call pump-7 system.info           run a command, print its result
   limpet call pump-7 system.echo text=hi   the same with a parameter
+  limpet cp pump.conf pump-7:files/        copy files to it, and back
   limpet watch                             see devices come and go
   limpet key --help                        seal what you ask, and let few ask
 
@@ -54,11 +56,11 @@ One line for each device as it is now, then one for each change, until Ctrl-C:
   limpet watch pump-7 pump-8
   limpet watch --json | jq -r 'select(.status.state=="offline").device'
 """
-LS_EXAMPLES = """\
+LS_EXAMPLES = f"""\
 examples:
   limpet ls
   limpet ls --json | jq -r '.[] | select(.status.state=="online").device'
-
+{places.LS_PLACES}
 online: it is connected. offline: it went, or its link was cut. sleeping: it
 comes back by itself. BOOT counts its starts; CLOCK says whether its wall clock
 can be believed.
@@ -128,7 +130,8 @@ def _build():
             formatter_class=_Help, parents=[common],
         )  # fmt: skip
 
-    _add_ls(add("ls", "list the devices and their state", LS_EXAMPLES))
+    _add_ls(add("ls", "list the devices and their state, or a device's files", LS_EXAMPLES))
+    places.add(add)
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
@@ -158,6 +161,7 @@ def _common():
 
 
 def _add_ls(parser):
+    places.add_ls(parser)
     parser.add_argument("--json", action="store_true",
                         help="all that each device says of itself, as JSON")  # fmt: skip
 

@@ -26,7 +26,12 @@ HEAD = ("DEVICE", "STATE", "BOOT", "RUNTIME", "AGENT", "CLOCK", "BOARD")
 
 
 def ls(fleet, names):
-    """All devices."""
+    """All devices; or a folder of one."""
+    if names.place is not None:
+        from . import files  # with the bar's library, which is slow to import
+
+        files.ls(fleet, names)
+        return
     devices = fleet.devices().values()
     if names.json:
         print(readable([_as_json(device) for device in devices]))
@@ -45,7 +50,7 @@ def ls(fleet, names):
 
 def call(fleet, names):
     """One command on one device."""
-    device = _known(fleet, names.device)
+    device = known(fleet, names.device)
     if device.state != "online" and sys.stderr.isatty():
         note(f"{device.name} is {device.state}; waiting {fleet.timeout:g} s for it")
     try:
@@ -60,7 +65,7 @@ def call(fleet, names):
 
 def describe(fleet, names):
     """What a device, or one of its commands, takes and gives."""
-    _known(fleet, names.device)
+    known(fleet, names.device)
     if names.method:
         said = fleet.call(names.device, "rpc.describe", {"method": names.method})
         kind, show = dict, words.one_command
@@ -86,7 +91,7 @@ def note(text):
     print("\n".join(f"limpet: {line}" for line in lines(text)), file=sys.stderr, flush=True)
 
 
-def _known(fleet, name):
+def known(fleet, name):
     device = fleet.device(name)
     if device is None:
         raise no_such_device(fleet, name)

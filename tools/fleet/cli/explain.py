@@ -11,6 +11,7 @@ from ..errors import (
     AddressError,
     BadReply,
     CallError,
+    FileError,
     FleetError,
     KeyFileError,
     NoAnswer,
@@ -24,6 +25,7 @@ INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal, as a shell reports them
 _STATUSES = (
     (CallError, ANSWERED_ERROR),
     (BadReply, ANSWERED_ERROR),
+    (FileError, ANSWERED_ERROR),
     (AddressError, USAGE),
     (KeyFileError, USAGE),
     (NoAnswer, NO_ANSWER),

@@ -4,6 +4,7 @@ Rule: nothing leaves here as a traceback that a user could have caused; Ctrl-C a
 went away (`limpet watch | head`) end it without a word.
 """
 
+import importlib
 import os
 import sys
 
@@ -21,6 +22,8 @@ COMMANDS = {
     "watch": commands.watch,
     "key": key.give,
 }
+# Those that need more libraries: the module, whose function is called like the command.
+LATE = {name: "files" for name in ("cp", "cat", "rm", "mv", "mkdir")}
 
 
 def main(argv=None) -> int:
@@ -59,10 +62,15 @@ def _run(argv):
 def _guarded(fleet, names):
     """Run the command while the connection is there to explain its failure."""
     try:
-        COMMANDS[names.command](fleet, names)
-        return DONE
+        return _command(names.command)(fleet, names) or DONE
     except FleetError as error:
         return _fail(error, fleet)
+
+
+def _command(name):
+    if name in COMMANDS:
+        return COMMANDS[name]
+    return getattr(importlib.import_module("." + LATE[name], __package__), name)
 
 
 def _fleet(names):
