@@ -200,7 +200,16 @@ class Agent:
             self._gate,
         )
         self._bridge.connect(service.accept, service.decline, service.commit)
+        self._bridge.listen_to_all(service.receive)
+        service.connect_streams(self._make_streams)
         return service
+
+    def _make_streams(self, stir):
+        from agent.commands.stream import Streams
+
+        mqtt = self._config["mqtt"]
+        sizes = (mqtt["maximum_reply_bytes"], mqtt["maximum_packet_bytes"])
+        return Streams(self._link, self._gate, self._base, sizes[0], sizes[1], stir)
 
     def _add_devices(self, keyring):
         def guard(kind, where, first, last, write):
@@ -366,7 +375,7 @@ class Agent:
     def _due(self):
         """When a part wants its turn though nothing happened, in ms."""
         due = self._status_due
-        for part in (self._link, self._tuning, self._log_feed, self._hardware.keeper):
+        for part in (self._link, self._service, self._tuning, self._log_feed, self._hardware.keeper):
             other = None if part is None else part.due
             if other is not None and other < due:
                 due = other
@@ -500,7 +509,6 @@ class Agent:
     def _inform(self):
         unix_ms, quality = self._clock.wall()
         now = self._clock.now()
-        running = [slot for slot in self._executor.running if slot]
         return {
             "device": self._device,
             "agent": VERSION,
@@ -511,8 +519,9 @@ class Agent:
             "clock": {"unix_ms": unix_ms, "quality": quality},
             "workers": {
                 "count": len(self._executor.running),
-                "running": [{"method": name, "for_ms": now - since} for name, since in running],
+                "running": self._executor.busy(now),
                 "refused": self._executor.refused,
+                "replaced": self._executor.replaced,
             },
             "journal": self._once.figures(),
             "outbox": self._outbox.figures() if self._outbox else None,

@@ -26,6 +26,7 @@ class Bridge:
         self._room = room
         self._accept = self._decline = self._commit = None
         self._others = {}  # topic: function(message) of what is no call
+        self._rest = None  # called with each Message that none of those is for
         self._held = []  # messages not taken yet, at most `room`
         self._checked = []  # (message, generator) of signed calls, at most `room`, oldest first
         self._taken = []  # messages whose owner has not taken responsibility yet
@@ -47,6 +48,10 @@ class Bridge:
         """Give messages on `topic`, which are no calls, to `take`; they are its own then."""
         self._others[topic] = take
         self._link.subscribe(topic, 1)
+
+    def listen_to_all(self, take):
+        """Give `take` each message that is no call and that nobody listens to by its topic."""
+        self._rest = take
 
     def retarget(self, topics):
         """Take calls on these topics from now on, and on no others."""
@@ -85,6 +90,8 @@ class Bridge:
                 return
         elif message.topic in self._others:
             self._others[message.topic](message)
+        elif self._rest is not None:
+            self._rest(message)
         self._taken.append(message)
 
     def answer(self, topic, payload, correlation, keep):

@@ -13,7 +13,7 @@ from agent.bridge import Bridge
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
-from agent.commands.registry import RESTART, Command, Registry
+from agent.commands.registry import INLINE, PLAIN, RESTART, Command, Registry
 from agent.commands.service import Service
 from agent.keys import Keyring
 from agent.records import Records
@@ -83,12 +83,12 @@ class World:
         """Each repeat rule's, and some that end otherwise."""
         n, size = schema.integer("n"), schema.integer("size", 0)
 
-        def command(name, call, repeat, inline=False):
-            return Command(name, call, (n, size), "act", repeat, inline, "")
+        def command(name, call, repeat, mode=PLAIN):
+            return Command(name, call, (n, size), "act", repeat, mode, "")
 
         return (
             command("t.once", self.act, "once"),
-            command("t.inline", self.act, "once", True),
+            command("t.inline", self.act, "once", INLINE),
             command("t.resume", self.act, "resume"),
             command("t.repeat", self.act, "repeat"),
             command("t.fail", self.fail, "once"),

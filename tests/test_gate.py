@@ -12,7 +12,7 @@ from agent.commands.audit import PERIOD_MS
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
-from agent.commands.registry import PERMISSIONS, Command, Registry
+from agent.commands.registry import INLINE, PERMISSIONS, Command, Registry
 from agent.commands.service import Incoming, Service
 from agent.keys import AHEAD, Keyring
 from agent.records import Records
@@ -77,7 +77,7 @@ class Device:
     def commands(self):
         def command(permission, repeat):
             name = "t.%s-%s" % (permission, repeat)
-            return Command(name, self.run(name), (), permission, repeat, True, "")
+            return Command(name, self.run(name), (), permission, repeat, INLINE, "")
 
         return [command(p, repeat) for p in PERMISSIONS for repeat in ("once", "repeat")]
 

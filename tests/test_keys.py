@@ -9,6 +9,7 @@ from support import raises
 from agent import schema
 from agent.commands import key, policy_commands
 from agent.commands.freshness import FRESH, OLD, SEEN
+from agent.commands.registry import INLINE
 from agent.errors import BadParams
 from agent.hmac_sha256 import prepare
 from agent.keys import AHEAD, MAX_KEYS, MAX_NAMES, BadKey, Keyring, unwrap
@@ -280,7 +281,8 @@ def test_no_secret_is_ever_told():
 def test_every_command_about_keys_needs_admin():
     _, made = ring_with(entry("ann", ANN))
     commands = family(made, []) + policy_commands.commands(made, None)
-    assert [c.permission for c in commands] == ["admin"] * 6 and all([c.inline for c in commands])
+    assert [c.permission for c in commands] == ["admin"] * 6
+    assert all([c.mode == INLINE for c in commands])
 
 
 def test_the_policy_is_set_whole_and_stays():

@@ -5,12 +5,12 @@ from support import raises
 from agent.commands import policy as policies
 from agent.commands.audit import MOST, MOST_REASONS, PERIOD_MS, SAME_MS, Audit
 from agent.commands.policy import Caller, Denied, check_command, check_hardware
-from agent.commands.registry import PERMISSIONS, Command
+from agent.commands.registry import PERMISSIONS, PLAIN, Command
 from agent.errors import BadParams
 
 
 def command(permission):
-    return Command("t.%s" % permission, None, (), permission, "once", False, "")
+    return Command("t.%s" % permission, None, (), permission, "once", PLAIN, "")
 
 
 OPEN = dict(policies.DEFAULT)

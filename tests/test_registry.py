@@ -4,12 +4,12 @@ from support import raises
 
 from agent import schema
 from agent.commands import rpc
-from agent.commands.registry import Command, Registry
+from agent.commands.registry import INLINE, Command, Registry
 from agent.errors import BadParams, UnknownMethod
 
 
 def make(name="a.b", params=(), permission="read", repeat="repeat", about="It."):
-    return Command(name, lambda params: params, params, permission, repeat, True, about)
+    return Command(name, lambda params: params, params, permission, repeat, INLINE, about)
 
 
 def filled():

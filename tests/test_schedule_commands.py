@@ -5,7 +5,7 @@ from support import raises
 
 from agent import schema
 from agent.commands import schedule
-from agent.commands.registry import Command, Registry
+from agent.commands.registry import INLINE, PLAIN, Command, Registry
 from agent.errors import BadParams, Busy, ClockUnknown, UnknownMethod
 from agent.schedule.book import Book
 from agent.schedule.civil import parse_time
@@ -47,7 +47,7 @@ class Device:
         self.registry = Registry()
         work = (schema.integer("level", 1, low=0, high=9),)
         self.registry.add(
-            [Command("pump.set", None, work, "act", "once", False, "It.")]
+            [Command("pump.set", None, work, "act", "once", PLAIN, "It.")]
             + list(schedule.commands(self.runner, self.check, lambda: "anna"))
         )
 
@@ -72,7 +72,7 @@ def test_changes_need_act_and_run_once_and_looks_need_read(start):
     rules = {}
     for name in registry.names():
         command = registry.find(name)
-        assert name == "pump.set" or command.inline
+        assert name == "pump.set" or command.mode == INLINE
         rules.setdefault((command.permission, command.repeat), []).append(name)
     assert rules == {
         ("act", "once"): [

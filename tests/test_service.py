@@ -12,7 +12,7 @@ from agent.commands import rpc, system
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
-from agent.commands.registry import Command, Registry
+from agent.commands.registry import PLAIN, Command, Registry
 from agent.commands.service import Incoming, Service
 from agent.errors import Unavailable
 from agent.keys import Keyring
@@ -56,7 +56,7 @@ class Bench:
 
     def own_commands(self):
         def command(name, call, params=(), repeat="repeat"):
-            return Command(name, call, params, "read", repeat, False, "")
+            return Command(name, call, params, "read", repeat, PLAIN, "")
 
         return (
             command(
@@ -281,7 +281,7 @@ def test_running_commands_are_named(workers):
     bench.call("t.wait")
     while not any(bench.executor.running):
         pass
-    name, since = [slot for slot in bench.executor.running if slot][0]
+    name, since, _ = [slot for slot in bench.executor.running if slot][0]
     assert name == "t.wait" and since <= bench.clock.now()
     bench.gate.release()
     assert bench.only()["result"] == "waited"

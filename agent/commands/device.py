@@ -8,11 +8,8 @@ seventh says how it runs: INLINE, or TASK for a generator `call(hardware, params
 the ms it wants to rest.
 """
 
-import time
-
 from agent import schema
-from agent.commands.hardware import INLINE, PLAIN, TASK
-from agent.commands.registry import Command
+from agent.commands.registry import INLINE, PLAIN, Command
 
 # The first part of a command's name: the module that has the family.
 FAMILIES = {
@@ -40,22 +37,11 @@ def _declare(family, hardware, verb, call, params, permission, repeat, about, mo
     def run(values):
         return call(hardware, values)
 
-    def run_task(values):
-        return run_through(call(hardware, values, None))
+    def run_task(values, job):
+        return call(hardware, values, job)
 
-    run = run_task if mode == TASK else run
-    name = "%s.%s" % (family, verb)
-    return Command(name, run, params, permission, repeat, mode == INLINE, about)
-
-
-def run_through(task):
-    """Run a generator to its end, resting where it wants to; returns what it returns."""
-    while True:
-        try:
-            rest = next(task)
-        except StopIteration as end:
-            return end.value
-        time.sleep((rest or 0) / 1000)
+    run = run_task if isinstance(mode, tuple) else run
+    return Command("%s.%s" % (family, verb), run, params, permission, repeat, mode, about)
 
 
 def commands(hardware):
@@ -75,7 +61,7 @@ def commands(hardware):
             (),
             "read",
             "repeat",
-            True,
+            INLINE,
             "Every capability: its back end here, or every reason why there is none.",
         ),
         Command(
@@ -84,7 +70,7 @@ def commands(hardware):
             (name,),
             "read",
             "repeat",
-            True,
+            INLINE,
             "One capability: what it is for, and each back end with the reason it is not here.",
         ),
     )

@@ -1,49 +1,61 @@
 """Runs commands: on worker threads where there are some, in turn where there are none.
 
-Main thread and workers share two bounded queues and nothing else. The one rule: every task that
-was accepted comes out of `finished` exactly once, with a result or an error, whatever the command
-did.
+The one rule: every job that was submitted comes out of `hear` or `run_next` exactly once, with its outcome,
+whatever the command did.
 
-A full inbox refuses (Busy) and counts. A worker whose outcome finds no room waits for the main
-thread, which never waits for a worker. Workers are never told to end: the agent ends with its
-process, and nothing that is needed at the next start is written then.
+A job that yields goes behind all others that wait; one that rests is kept by the main thread until
+its time, and costs no thread. So one worker runs many generators, and any worker goes on with any
+of them. With no workers the main thread gives one job one turn at each turn of its loop. The same
+holds, whatever the number of workers, for tasks declared `on_main`.
+
+Workers are never told to end: the agent ends with its process, and nothing that is needed at the
+next start is written then. A worker waits for jobs and for nothing else; the main thread never
+waits for a worker.
 """
 
 import queue
 import threading
 from collections import namedtuple
 
-from interpreter import format_exception
-
-from agent.errors import Busy, CommandFailed, Expired, LimpetError
+from agent.commands.job import REST, Cancelled, Job, Outcome, failure
+from agent.errors import Busy, Expired, LimpetError
 
 # A command to run for a request, its parameters checked; `ticket` is what the journal knows it by,
 # None for one that may run again.
 Task = namedtuple("Task", ("request", "command", "params", "ticket"))
 
-# What came of it: exactly one of result and error counts; error is None or a LimpetError.
-Outcome = namedtuple("Outcome", ("task", "result", "error"))
+MOST_BEGUN = 16  # commands that have begun and not ended: each holds what it works with
+STUCK_MS = 1000  # after which one that was to end and did not is called stuck
 
-MAX_TRACEBACK = 2000  # characters of a traceback that a reply carries: the innermost frames
+_Slot = namedtuple("_Slot", ("method", "since", "job"))
 
 
 class Executor:
-    """`workers` threads, 0 for none; at most `room` tasks wait.
+    """`workers` threads, 0 for none; at most `room` jobs wait to begin.
 
-    `clock` is asked whether a task has expired when its turn comes; `wake` is called by a worker
-    when an outcome is there.
+    `clock` is asked whether a job has expired when its turn comes; `wake` is called by a worker
+    when the main thread has something to do.
     """
 
     def __init__(self, workers, room, clock, wake):
         self._clock = clock
         self._wake = wake
-        # The queues have locks of their own; everything else here is the main thread's, but for
-        # each slot of `running`, which its own worker writes and the main thread reads.
-        self._inbox = queue.Queue(room)
-        self._outcomes = queue.Queue(room + workers)
+        self._room = room
+        # The queues have locks of their own. They need no bound: each job is in one of them at
+        # most, and `check_room` bounds the jobs.
+        self._inbox = queue.SimpleQueue()  # for workers: to begin, or to go on
+        self._news = queue.SimpleQueue()  # from workers: (job, ms to rest or None)
+        self._turns = []  # for the main thread, in their order
+        self._resting = []  # jobs that have a `wake_at`
+        self.jobs = []  # all under way, in the order they were submitted
+        # Guards each job's step from waiting to begun, or to over, and the count of those begun.
+        self._lock = threading.Lock()
+        self._begun = self._submitted = 0
+        # Each slot is written by its own worker and read by the main thread.
         self.running = [None] * workers
-        self._under_way = 0  # tasks submitted whose outcome the main thread has not got yet
+        self.due = None  # when `run_next` is wanted though nothing comes: monotonic ms
         self.refused = 0
+        self.replaced = 0  # workers that a command took down
         self._threads = [
             threading.Thread(
                 target=self._work, args=(index,), name="worker-%d" % index, daemon=True
@@ -56,44 +68,166 @@ class Executor:
         for thread in self._threads:
             thread.start()
 
-    def check_room(self, besides):
-        """Raise Busy unless there is room for a task and for `besides` more.
+    def check_room(self, command, batch):
+        """Raise Busy unless there is room for `command` and for the Tasks in `batch` before it.
 
-        Only the main thread puts tasks in, so what this finds stays true until it does.
+        Only the main thread submits, so what this finds stays true until it does.
         """
-        if self._inbox.qsize() + besides >= self._inbox.maxsize:
+        waiting = self._submitted - self._begun + len(batch)
+        if waiting >= self._room or len(self.jobs) + len(batch) >= self._room + MOST_BEGUN:
             self.refused += 1
-            raise Busy("%d commands wait already; ask again later" % self._inbox.maxsize)
+            raise Busy("%d commands wait already; ask again later" % waiting)
+        most = command.mode.most if isinstance(command.mode, tuple) else None
+        if most is not None:
+            count = len([job for job in self.jobs if job.task.command is command])
+            count += len([task for task in batch if task.command is command])
+            if count >= most:
+                self.refused += 1
+                raise Busy("%s: %d run already, which is the most" % (command.name, count))
 
     def submit(self, task):
-        """Accept a task that there is room for."""
-        self._inbox.put_nowait(task)
-        self._under_way += 1
+        """Accept a Task that there is room for; returns its Job."""
+        job = Job(task, self._clock, self._wake)
+        mode = task.command.mode
+        self._submitted += 1
+        self.jobs.append(job)
+        job.on_worker = len(self._threads) > 0 and not (isinstance(mode, tuple) and mode.on_main)
+        return job
 
-    def finished(self):
-        """The next Outcome that a worker brought, or None."""
-        if not self._under_way or not self._threads:
-            return None  # asked at every turn of the loop: no lock, no exception
-        try:
-            outcome = self._outcomes.get_nowait()
-        except queue.Empty:
+    def launch(self, job):
+        """Let a submitted job begin when its turn comes."""
+        if job.on_worker:
+            self._inbox.put(job)
+        else:
+            self._turns.append(job)
+
+    def hear(self):
+        """The next job that a worker brought to its end, or None."""
+        while not self._news.empty():  # nobody else takes from it
+            job, pause = self._news.get()
+            if pause is None:
+                self.jobs.remove(job)
+                return job
+            self._rest(job, pause)
+        return None
+
+    def run_next(self, now):
+        """Run one turn of what is the main thread's: a job that ended by it, or None."""
+        if self.due is not None and now >= self.due:
+            self._rouse(now)
+        return self._take_turn(self._turns.pop(0)) if self._turns else None
+
+    def _take_turn(self, job):
+        """Give a job one turn on this thread; returns it if it has ended."""
+        if not self._may_run(job):
             return None
-        self._under_way -= 1
-        return outcome
+        pause = job.turn(_always)
+        if pause is None:
+            self.jobs.remove(job)
+            return job
+        if pause:
+            self._rest(job, pause)
+        else:
+            self._turns.append(job)
+        return None
 
-    def run_next(self):
-        """Without workers: run the next task here and now; its Outcome, or None."""
-        if not self.has_work():
-            return None
-        self._under_way -= 1
-        return self.run(self._inbox.get_nowait())
+    def has_turns(self):
+        """True while something waits for its turn on the main thread."""
+        return len(self._turns) > 0
 
-    def has_work(self):
-        """True if `run_next` would run something that waits for its turn on this thread."""
-        return self._under_way > 0 and not self._threads
+    def _may_run(self, job):
+        """Count a job as begun; False if it ended before that."""
+        if job.started_at is not None:
+            return True
+        with self._lock:
+            if job.is_over:
+                return False
+            job.started_at = self._clock.now()
+            self._begun += 1
+        mode = job.task.command.mode
+        timeout_ms = job.task.request.timeout_ms
+        if isinstance(mode, tuple) and mode.timeout_s is not None:
+            most = mode.timeout_s * 1000
+            timeout_ms = most if timeout_ms is None else min(timeout_ms, most)
+        if timeout_ms is not None:
+            job.deadline = job.started_at + timeout_ms
+        return True
+
+    def _rest(self, job, pause):
+        if job.was_stirred:  # while it ran, after it had looked
+            job.was_stirred = False
+            pause = 0
+        until = self._clock.now() + pause
+        if job.deadline is not None and until > job.deadline and not job.is_told:
+            until = job.deadline
+        job.wake_at = until
+        self._resting.append(job)
+        if until < REST and (self.due is None or until < self.due):
+            self.due = until
+
+    def _rouse(self, now):
+        """Let those go on whose rest is over, and plan the next time."""
+        due = None
+        still = []
+        for job in self._resting:
+            if job.wake_at <= now:
+                job.wake_at = None
+                self.launch(job)
+            else:
+                still.append(job)
+                due = job.wake_at if due is None else min(due, job.wake_at)
+        self._resting = still
+        self.due = due
+
+    def stir(self, job):
+        """Something that `job` may rest for has come: room, input, a cancel."""
+        job.stir()
+        if job.wake_at is None:
+            job.was_stirred = True
+        else:
+            self._resting.remove(job)
+            job.wake_at = None
+            self.launch(job)
+
+    def cancel(self, job):
+        """Ask a job to end at its next yield or check; one that has not begun ends now.
+
+        Returns True if it ended by this: then nobody hears of it any more.
+        """
+        if not job.cancelled:
+            job.cancelled_at = self._clock.now()
+            job.cancelled = True
+        with self._lock:
+            if job.started_at is None and not job.is_over:
+                job.is_over = True
+                self._begun += 1
+        if job.is_over:
+            if job in self._turns:
+                self._turns.remove(job)
+            self.jobs.remove(job)
+            job.fail(Cancelled("it was cancelled before it began"))
+            return True
+        self.stir(job)
+        return False
+
+    def is_stuck(self, job, now):
+        """Whether a job should have ended by now and runs on."""
+        since = job.cancelled_at if job.cancelled else job.deadline
+        return since is not None and now - since >= STUCK_MS
+
+    def busy(self, now):
+        """What each busy worker does, as JSON-able dicts."""
+        found = []
+        for slot in self.running:
+            if slot:
+                words = {"method": slot.method, "for_ms": now - slot.since, "job": slot.job.id}
+                if self.is_stuck(slot.job, now):
+                    words["stuck"] = True
+                found.append(words)
+        return found
 
     def run(self, task):
-        """Run a task here and now; returns its Outcome, and raises nothing."""
+        """Run a command here and now; returns its Outcome, and raises nothing."""
         if task.request.expires <= self._clock.now():
             return Outcome(task, None, Expired("the request's time passed while it waited"))
         try:
@@ -101,19 +235,34 @@ class Executor:
         except LimpetError as error:
             return Outcome(task, None, error)
         except Exception as error:  # noqa: BLE001 - a command's fault is its caller's to know
-            return Outcome(task, None, _failure(error))
+            return Outcome(task, None, failure(error))
 
     def _work(self, index):
         while True:
-            task = self._inbox.get()
-            self.running[index] = (task.command.name, self._clock.now())
-            outcome = self.run(task)
+            job = self._inbox.get()
+            self.running[index] = _Slot(job.task.command.name, self._clock.now(), job)
+            try:
+                pause = job.turn(self._has_waiting) if self._may_run(job) else _SKIP
+            except BaseException as error:  # noqa: BLE001 - SystemExit in a command: see below
+                # This thread would be gone, with its job unanswered: it goes on as a new one.
+                self.replaced += 1
+                job.fail(error)
+                pause = None
             self.running[index] = None
-            self._outcomes.put(outcome)
+            if pause is _SKIP:
+                continue
+            if pause == 0:
+                self._inbox.put(job)
+                continue
+            self._news.put((job, pause))
             self._wake()
 
+    def _has_waiting(self):
+        return not self._inbox.empty()
 
-def _failure(error):
-    trace = format_exception(error)
-    message = "%s: %s" % (type(error).__name__, error)
-    return CommandFailed(message, {"traceback": trace[-MAX_TRACEBACK:]})
+
+_SKIP = object()  # the job was over before it could begin
+
+
+def _always():
+    return True

@@ -54,7 +54,7 @@ class Gate:
     def __init__(self, keyring, targets, device, nonce, clock):
         self.keyring = keyring
         self.audit = Audit()
-        self._targets = targets
+        self._targets = dict(targets)  # its own: `open_chunk` adds to it for a moment
         self._device = device
         self._nonce = nonce
         self._clock = clock
@@ -68,7 +68,7 @@ class Gate:
 
     def retarget(self, targets):
         """Other topics, as in the constructor."""
-        self._targets = targets
+        self._targets = dict(targets)
 
     def refresh(self):
         """Keys or policy have changed: whoever has no key may do something else now."""
@@ -93,6 +93,22 @@ class Gate:
             self._wrong.take(self._clock.now())
             raise self._refuse(error.message)
         return Opened(policies.Caller(key.name, key.permissions), seal, seal.body, scope)
+
+    def open_chunk(self, topic, payload, key):
+        """The body of a message for a command under way, None unless `key` sealed it, and now."""
+        if not is_sealed(payload):
+            return payload if key == policies.ANONYMOUS else None
+        self._targets[topic] = self._device
+        try:
+            opened = self.open(payload, topic, None)
+            if opened.caller.name != key or opened.seal.form != LIVE:
+                raise self._refuse("form")
+            self.admit(opened)
+        except LimpetError:
+            return None
+        finally:
+            del self._targets[topic]
+        return opened.body
 
     def _key_of(self, seal, scope):
         key = self.keyring.find(seal.key)

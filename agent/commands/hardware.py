@@ -6,11 +6,10 @@ would stop the agent unless the caller accepts that.
 
 import os
 
+from agent.commands.registry import INLINE, PLAIN, TASK  # noqa: F401 - for the families
 from agent.devices import Devices
 from agent.devices.faults import DeviceError
 from agent.errors import BadParams, LimpetError, Unavailable
-
-PLAIN, INLINE, TASK = 0, 1, 2  # how a command of a family runs
 
 
 class NotAllowed(LimpetError):

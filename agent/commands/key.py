@@ -5,7 +5,7 @@ them are for `admin`, and the last key with that permission stays.
 """
 
 from agent import schema
-from agent.commands.registry import PERMISSIONS, Command
+from agent.commands.registry import INLINE, PERMISSIONS, Command
 from agent.commands.seal import MAX_KEY_NAME
 from agent.keys import PERMISSION, SALT_BYTES, SECRET_BYTES, BadKey, read_hex, unwrap
 
@@ -68,7 +68,7 @@ def commands(keyring, device, changed):
         return keyring.get(name).summary()
 
     def command(name, call, params, repeat, about):
-        return Command(name, call, params, "admin", repeat, True, about)
+        return Command(name, call, params, "admin", repeat, INLINE, about)
 
     return (
         command("key.list", list_keys, (), "repeat", "Every key, without its secret."),

@@ -1,7 +1,7 @@
 """`log.*`: the device's log, followed from afar."""
 
 from agent import schema
-from agent.commands.registry import Command
+from agent.commands.registry import INLINE, Command
 from agent.log import LEVELS
 
 _FOLLOW = (
@@ -26,7 +26,7 @@ def commands(feed, clock, topic):
             _FOLLOW,
             "read",
             "repeat",
-            True,
+            INLINE,
             "Publish log lines for a time; ask again to go on. {topic, until_uptime_ms}",
         ),
     )

@@ -27,13 +27,20 @@ NOWHERE = Address(None, None, None, "")
 
 # A request that may run: `expires` is an int of the device's monotonic clock, in ms; `dead_at` is
 # when its deadline or the broker will have refused every copy, None where neither counts its age.
-Request = namedtuple("Request", ("address", "method", "params", "expires", "dead_at"))
+# `reply_within_ms`: after which it becomes a job; `timeout_ms`: how long it may run, or None.
+Request = namedtuple(
+    "Request",
+    ("address", "method", "params", "expires", "dead_at", "reply_within_ms", "timeout_ms"),
+)
 
 # What the device knows of time when a request arrives: monotonic ms, the boot's nonce, and the
 # wall clock as (ms since 1970, quality).
 Moment = namedtuple("Moment", ("now", "nonce", "wall"))
 
 DEFAULT_TTL_S = 60  # long enough for a slow link, short enough that nobody has forgotten the call
+REPLY_WITHIN_MS = 2000  # a person waits so long without wondering
+MAX_REPLY_WITHIN_S = 3600
+MAX_TIMEOUT_S = 30 * 86400
 MAX_TTL_S = 86400  # a journal must remember ids for as long as their requests are accepted
 LEAST_ID = 11  # characters: 64 random bits in base64 without padding
 MOST_ID = 64  # an id is kept in the journal, so it must not be a way to fill it
@@ -56,6 +63,17 @@ FIELDS = (
     schema.number("ttl", DEFAULT_TTL_S, low=0, high=MAX_TTL_S, unit="s"),
     schema.text("reply", None, low=1, high=MAX_REPLY_TOPIC),
     schema.structure("deadline", _DEADLINE, None),
+    schema.number(
+        "reply_within",
+        REPLY_WITHIN_MS / 1000,
+        low=0,
+        high=MAX_REPLY_WITHIN_S,
+        unit="s",
+        about="what runs longer is answered with the name of its job",
+    ),
+    schema.number(
+        "timeout", None, low=0.001, high=MAX_TIMEOUT_S, unit="s", about="how long it may run"
+    ),
 )
 
 
@@ -121,6 +139,8 @@ def parse_request(document, address, moment, message_expiry_s=None):
         or not _is_usable(document, "id", LEAST_ID, MOST_ID)
         or not _is_usable(document, "reply", 1, MAX_REPLY_TOPIC)
         or "deadline" in document
+        or "reply_within" in document
+        or "timeout" in document
     ):
         _check_members(document)
     if params is None:
@@ -142,7 +162,12 @@ def parse_request(document, address, moment, message_expiry_s=None):
         expires = min(expires, deadline)
     if expires <= now:
         raise Expired("the request's time had passed when it arrived")
-    return Request(address, method, params, expires, dead_at)
+    reply_ms, timeout_ms = REPLY_WITHIN_MS, None
+    if "reply_within" in document or "timeout" in document:
+        reply_ms = int(document.get("reply_within", REPLY_WITHIN_MS / 1000) * 1000)
+        timeout_ms = document.get("timeout")
+        timeout_ms = None if timeout_ms is None else int(timeout_ms * 1000)
+    return Request(address, method, params, expires, dead_at, reply_ms, timeout_ms)
 
 
 def _is_usable(document, name, least, most):

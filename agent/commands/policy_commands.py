@@ -1,7 +1,7 @@
 """`policy.*`: what the device allows beside its keys."""
 
 from agent.commands import policy as policies
-from agent.commands.registry import Command
+from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams
 
 _ABOUT_SET = "The whole policy at once; what is not given is as it came from the factory. "
@@ -19,7 +19,7 @@ def commands(keyring, changed):
         return keyring.policy
 
     def command(name, call, params, repeat, about):
-        return Command(name, call, params, "admin", repeat, True, about)
+        return Command(name, call, params, "admin", repeat, INLINE, about)
 
     return (
         command("policy.get", get, (), "repeat", "The policy in force."),

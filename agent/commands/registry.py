@@ -17,12 +17,27 @@ from agent.errors import BadParams, UnknownMethod
 # params      a tuple of schema fields
 # permission  what a caller must hold: read, act, files, code, update, admin
 # repeat      'once': takes effect once; 'repeat': harmless to run again; 'resume': continues
-# inline      True: it takes microseconds and waits for nothing, so that it runs at once on the
-# main             thread, and answers even when every worker is stuck
+# mode        how it runs: INLINE, PLAIN or a Task
 # about       a sentence for a person, ending in what the result holds
-Command = namedtuple(
-    "Command", ("name", "call", "params", "permission", "repeat", "inline", "about")
-)
+Command = namedtuple("Command", ("name", "call", "params", "permission", "repeat", "mode", "about"))
+
+# INLINE: it takes microseconds and waits for nothing, so that it runs at once on the main thread,
+# and answers even when every worker is stuck. PLAIN: on a worker, or in turn where there are none.
+PLAIN, INLINE = 0, 1
+
+# Long work: `call(params, job)`, a function or a generator; job.py says what it may do.
+# timeout_s  how long it may run, None for ever; a request may say less
+# most       how many of it may run at once, None: as many as the executor has room for
+# on_main    True: a generator whose every step takes microseconds; it runs on the main thread
+Task = namedtuple("Task", ("timeout_s", "most", "on_main"))
+
+
+def task(timeout_s=None, most=None, on_main=False):
+    """The mode of long work."""
+    return Task(timeout_s, most, on_main)
+
+
+TASK = task()
 
 PERMISSIONS = ("read", "act", "files", "code", "update", "admin")
 # What a `once` command returns to have the agent restarted: the journal ends it after the restart.
@@ -58,6 +73,8 @@ class Registry:
                 raise ValueError("%s is declared twice" % command.name)
             if command.permission not in PERMISSIONS or command.repeat not in REPEAT_RULES:
                 raise ValueError("%s: a wrong permission or repeat rule" % command.name)
+            if command.mode not in (PLAIN, INLINE) and not isinstance(command.mode, Task):
+                raise ValueError("%s: the mode is PLAIN, INLINE or a Task" % command.name)
             place[command.name] = command
 
     def find(self, name):
@@ -115,6 +132,8 @@ def summarise(command):
 def describe(command):
     """What `rpc.describe` tells of a command."""
     words = summarise(command)
+    if isinstance(command.mode, Task):
+        words["task"] = {"timeout_s": command.mode.timeout_s, "most": command.mode.most}
     words["params"] = [schema.describe(field) for field in command.params]
     return words
 

@@ -1,7 +1,7 @@
 """`rpc.*`: a device tells what it can be asked."""
 
 from agent import schema
-from agent.commands.registry import Command, describe, summarise
+from agent.commands.registry import INLINE, Command, describe, summarise
 
 
 def commands(registry):
@@ -21,7 +21,7 @@ def commands(registry):
             (),
             "read",
             "repeat",
-            True,
+            INLINE,
             "All commands of this device: a list of name, permission, repeat rule and meaning.",
         ),
         Command(
@@ -30,7 +30,7 @@ def commands(registry):
             (method,),
             "read",
             "repeat",
-            True,
+            INLINE,
             "One command: its parameters with types, units and ranges, permission, repeat rule.",
         ),
     )

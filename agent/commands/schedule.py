@@ -5,7 +5,7 @@ file only knows parameters and words. All of it is the main thread's, as the sch
 """
 
 from agent import schema
-from agent.commands.registry import Command
+from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams, ClockUnknown
 from agent.schedule.civil import format_time, parse_time
 from agent.schedule.entry import DECLARATION, NAME, TIMING, make_entry
@@ -34,8 +34,8 @@ def commands(runner, check, caller):
     parameters; `caller()` is the name of the key that the call being run came under, or None.
     """
     family = _Family(runner, check, caller)
-    read = ("read", "repeat", True)
-    act = ("act", "once", True)
+    read = ("read", "repeat", INLINE)
+    act = ("act", "once", INLINE)
     name = (NAME,)
     rows = (
         ("add", family.add, DECLARATION + (_REPLACE,), act,

@@ -22,7 +22,7 @@ from agent.commands.message import (
     read_address,
 )
 from agent.commands.once import RUNNING, error_words, make_ticket
-from agent.commands.registry import RESTART
+from agent.commands.registry import INLINE, RESTART
 from agent.commands.seal import BadSeal
 from agent.errors import Busy, IdRequired, LimpetError, Retained
 from agent.strict_json import parse_object
@@ -37,6 +37,7 @@ Incoming = namedtuple(
 )
 
 
+_NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-@:."
 MOST_WAITING = 4  # addresses that the one answer of a running command goes to
 
 
@@ -61,12 +62,23 @@ class Service:
         self._gate = gate
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
+        self._make_streams = None
+        self._streams = None  # of long work, once there is some
         self._addresses = {}  # key of a `once` request under way: where its answer goes
         self.restarts = False  # whether the agent is to end, and to be started again
         self.answered = 0
         self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
+
+    def connect_streams(self, make):
+        """`make(stir)` gives the Streams of long work, when the first is to start."""
+        self._make_streams = make
+
+    def receive(self, message):
+        """Take a Message that is no call: input of a command under way, if it is anything."""
+        if self._streams is not None:
+            self._streams.receive(message.topic, message.payload)
 
     def accept(self, incoming):
         """Judge a request: note it for the next commit, or answer what can be answered at once.
@@ -152,9 +164,9 @@ class Service:
             return
         self._gate.admit(opened)
         self._gate.authorise(opened.caller, task.command, address.id)
-        is_inline = task.command.inline
+        is_inline = task.command.mode == INLINE
         if not is_inline:
-            self._executor.check_room(len(self._batch))
+            self._executor.check_room(task.command, self._batch)
         if task.ticket is not None:
             self._once.promise(task.ticket, task.request, task.command.repeat == "resume")
             self._addresses[task.ticket.key] = [address]
@@ -193,19 +205,31 @@ class Service:
 
     def commit(self):
         """Journal, then start and answer what came or ended since the last commit."""
-        outcome = self._executor.finished()
-        while outcome is not None:
-            self._end(outcome)
-            outcome = self._executor.finished()
+        if self._executor.jobs:
+            job = self._executor.hear()
+            while job is not None:
+                self._end_job(job)
+                job = self._executor.hear()
         if self._batch or self._ended:
             self._start_and_answer()
 
     def step(self):
-        """Without workers, run one task. Returns True while something waits for this thread."""
-        outcome = self._executor.run_next()  # one only: the link gets its turn between any two
-        if outcome is not None:
-            self._end(outcome)
-        return self._executor.has_work() or len(self._ended) > 0 or self.restarts
+        """Let one job have one turn here, if there are any for this thread.
+
+        Returns True while something waits for this thread.
+        """
+        if self._executor.jobs:  # one turn only: the link gets its own between any two
+            job = self._executor.run_next(self._clock.now())
+            if job is not None:
+                self._end_job(job)
+        if self._streams is not None:
+            self._streams.step()
+        return self._executor.has_turns() or len(self._ended) > 0 or self.restarts
+
+    @property
+    def due(self):
+        """When `step` is wanted though nothing comes: monotonic ms, or None."""
+        return self._executor.due
 
     def restart(self):
         """Have the agent ended, and started again, once what has ended is answered."""
@@ -225,10 +249,36 @@ class Service:
             if task.ticket is not None and failure is not None:
                 for address in self._addresses.pop(task.ticket.key):
                     self._answer_error(address, failure)
-            elif task.command.inline:
+            elif task.command.mode == INLINE:
                 self._end(self._executor.run(task))
             else:
-                self._executor.submit(task)
+                self._launch(task)
+
+    def _launch(self, task):
+        job = self._executor.submit(task)
+        if isinstance(task.command.mode, tuple):
+            job.id = self._name_of(task.request.address)
+            if self._streams is None and self._make_streams is not None:
+                self._streams = self._make_streams(self._executor.stir)
+            job.streams = self._streams
+        self._executor.launch(job)
+
+    def _name_of(self, address):
+        """What a job is called: by the id of its request where that may stand in a topic."""
+        name = address.id
+        if name is None or any([c not in _NAME_CHARACTERS for c in name]):
+            return None
+        return None if any([job.id == name for job in self._executor.jobs]) else name
+
+    def cancel(self, job):
+        """Ask a job under way to end; one that has not begun has ended when this returns."""
+        if self._executor.cancel(job):
+            self._end_job(job)
+
+    def _end_job(self, job):
+        if job.stream is not None:
+            self._streams.end(job)
+        self._end(job.outcome)
 
     def _end(self, outcome):
         ticket = outcome.task.ticket

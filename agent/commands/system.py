@@ -1,7 +1,7 @@
 """`system.*`: the device speaks of itself."""
 
 from agent import schema
-from agent.commands.registry import RESTART, Command
+from agent.commands.registry import INLINE, PLAIN, RESTART, Command
 
 MAX_ECHO = 1024  # characters
 
@@ -15,7 +15,7 @@ def commands(inform):
             (),
             "read",
             "repeat",
-            True,
+            INLINE,
             "Nothing but an answer, from the main thread: the link and the agent live. {}",
         ),
         Command(
@@ -24,7 +24,7 @@ def commands(inform):
             (schema.text("text", "", high=MAX_ECHO),),
             "read",
             "repeat",
-            False,
+            PLAIN,
             "The text again, by way of the workers, where there are any: they live too.",
         ),
         Command(
@@ -33,7 +33,7 @@ def commands(inform):
             (),
             "read",
             "repeat",
-            True,
+            INLINE,
             "Runtime, versions, memory, uptime, boots, clock and its quality, counters.",
         ),
         Command(
@@ -42,7 +42,7 @@ def commands(inform):
             (),
             "admin",
             "once",
-            True,
+            INLINE,
             "Start the agent anew; what runs is interrupted. Answered after the start: {boot}",
         ),
     )

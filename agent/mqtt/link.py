@@ -82,6 +82,7 @@ class Link:
         self._sleep = self._waiter.wait
         # The session's own, so that an owner needs nothing but the link.
         self.publish = session.publish
+        self.is_pending = session.is_pending
         self.acknowledge = session.acknowledge
         self.subscribe = session.subscribe
         self.unsubscribe = session.unsubscribe

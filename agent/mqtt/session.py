@@ -154,6 +154,10 @@ class Session(Reader):
             self.dropped += 1
         return None
 
+    def is_pending(self, packet_id):
+        """Whether a message of QoS 1 or 2 has not been delivered yet."""
+        return packet_id in self._outbox.entries
+
     def _insist(self, packet_id, taken, first, payload, properties):
         """A message that takes the place of older ones, and gives it up to younger ones."""
         outbox = self._outbox

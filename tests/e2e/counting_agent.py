@@ -13,7 +13,7 @@ sys.path.insert(0, ROOT)
 from agent import config, schema  # noqa: E402
 from agent.__main__ import serve  # noqa: E402 - found through the path; it finds compat/ in turn
 from agent.app import Agent  # noqa: E402
-from agent.commands.registry import Command  # noqa: E402
+from agent.commands.registry import PLAIN, Command  # noqa: E402
 
 
 def commands(path):
@@ -27,7 +27,7 @@ def commands(path):
         return {"n": params["n"]}
 
     fields = (schema.integer("n"), schema.integer("ms", 0))
-    return (Command("count.add", add, fields, "act", "once", False, "Count once more."),)
+    return (Command("count.add", add, fields, "act", "once", PLAIN, "Count once more."),)
 
 
 def main(arguments):

@@ -72,8 +72,10 @@ LAYERS = (
         "executor and service",
         (
             "agent.commands.executor",
+            "agent.commands.job",
             "agent.commands.once",
             "agent.commands.service",
+            "agent.commands.stream",
             "agent.bridge",
             "agent.tuning",
             "agent.schedule.runner",
