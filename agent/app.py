@@ -375,7 +375,13 @@ class Agent:
     def _due(self):
         """When a part wants its turn though nothing happened, in ms."""
         due = self._status_due
-        for part in (self._link, self._service, self._tuning, self._log_feed, self._hardware.keeper):
+        for part in (
+            self._link,
+            self._service,
+            self._tuning,
+            self._log_feed,
+            self._hardware.keeper,
+        ):
             other = None if part is None else part.due
             if other is not None and other < due:
                 due = other

@@ -128,7 +128,9 @@ def test_how_long_a_request_is_remembered():
 
         def life(ttl_ms, dead_ms, queue_ms, start=start):
             dead_at = None if dead_ms is None else start + dead_ms
-            return lifetime_ms(Request(None, "m", {}, start + ttl_ms, dead_at, 0, None), start, queue_ms)
+            return lifetime_ms(
+                Request(None, "m", {}, start + ttl_ms, dead_at, 0, None), start, queue_ms
+            )
 
         # A ttl alone does not age in the broker's queue; a deadline or an expiry does.
         assert life(60000, None, 3600000) == 3660000 + SLACK_MS

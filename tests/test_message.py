@@ -22,7 +22,15 @@ def moment(now=0, quality="unset", unix_ms=0):
 def test_a_request_gets_default_ttl_and_params():
     for now in STARTS:
         request = parse_request({"method": "system.ping"}, HERE, moment(now))
-        assert request == (HERE, "system.ping", {}, now + message.DEFAULT_TTL_S * 1000, None, 2000, None)
+        assert request == (
+            HERE,
+            "system.ping",
+            {},
+            now + message.DEFAULT_TTL_S * 1000,
+            None,
+            2000,
+            None,
+        )
 
 
 def test_the_shorter_of_ttl_and_message_expiry_counts():

@@ -135,7 +135,7 @@ def test_input_reaches_the_command_in_order_and_is_asked_for(workers):
     bench.call("t.echo")
     sent = 0
     while sent < 20:
-        bench.until(lambda: wants(bench) > sent)
+        bench.until(lambda sent=sent: wants(bench) > sent)
         assert wants(bench) - sent <= WINDOW
         bench.send(IN, chunk(sent, b"in %d;" % sent))
         sent += 1

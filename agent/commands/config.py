@@ -5,7 +5,7 @@ holds a secret.
 """
 
 from agent import schema
-from agent.commands.registry import Command
+from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams
 from agent.twin import settings
 from agent.twin.desired import MAX_ID, TRIAL_FIELDS
@@ -82,6 +82,6 @@ def commands(tuning, fields):
         "revert": lambda params: tuning.revert(params["trial"]),
     }
     return [
-        Command("config." + name, calls[name], params, permission, repeat, True, about)
+        Command("config." + name, calls[name], params, permission, repeat, INLINE, about)
         for name, params, permission, repeat, about in _DECLARED
     ]

@@ -1,7 +1,7 @@
 """Runs commands: on worker threads where there are some, in turn where there are none.
 
-The one rule: every job that was submitted comes out of `hear` or `run_next` exactly once, with its outcome,
-whatever the command did.
+The one rule: every job that was submitted comes out of `hear` or `run_next` exactly once, with its
+outcome, whatever the command did.
 
 A job that yields goes behind all others that wait; one that rests is kept by the main thread until
 its time, and costs no thread. So one worker runs many generators, and any worker goes on with any

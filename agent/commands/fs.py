@@ -16,7 +16,7 @@ from interpreter import list_folder, sync_folder
 from agent import schema
 from agent.commands.device_parameters import decoded, encoded
 from agent.commands.paths import MOST_PATH
-from agent.commands.registry import Command
+from agent.commands.registry import PLAIN, Command
 from agent.errors import BadParams
 from agent.files import transfer
 from agent.files.faults import EXISTS, FileFault, fault
@@ -61,7 +61,7 @@ def commands(files):
         def run(given):
             return call(files, given)
 
-        return Command("fs." + name, run, params, "files", repeat, False, about)
+        return Command("fs." + name, run, params, "files", repeat, PLAIN, about)
 
     return (
         command("roots", _roots, (), "repeat",

@@ -6,7 +6,7 @@ would stop the agent unless the caller accepts that.
 
 import os
 
-from agent.commands.registry import INLINE, PLAIN, TASK  # noqa: F401 - for the families
+from agent.commands.registry import INLINE, PLAIN, TASK  # noqa: F401 - families take them here
 from agent.devices import Devices
 from agent.devices.faults import DeviceError
 from agent.errors import BadParams, LimpetError, Unavailable

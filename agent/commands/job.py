@@ -1,8 +1,8 @@
 """One command under way: what it may do while it runs, and how it is brought to its end.
 
 `call(params, job)` of a task gets one of these. The one rule: every `yield` of a generator and
-every `check` is a place where it can be cancelled, with workers or without; whatever it did, `turn`
-raises nothing and `outcome` says what came of it.
+every `check` is a place where it can be cancelled, with workers or without; whatever it did,
+`turn` raises nothing and `outcome` says what came of it.
 
 A generator yields None to give others their turn, or a number: then it wants to rest for so many
 ms, and goes on earlier when it is cancelled, when input comes, or when there is room for output

@@ -19,7 +19,9 @@ from agent.errors import BadParams, UnknownMethod
 # repeat      'once': takes effect once; 'repeat': harmless to run again; 'resume': continues
 # mode        how it runs: INLINE, PLAIN or a Task
 # about       a sentence for a person, ending in what the result holds
-Command = namedtuple("Command", ("name", "call", "params", "permission", "repeat", "mode", "about"))
+Command = namedtuple(
+    "Command", ("name", "call", "params", "permission", "repeat", "mode", "about")
+)
 
 # INLINE: it takes microseconds and waits for nothing, so that it runs at once on the main thread,
 # and answers even when every worker is stuck. PLAIN: on a worker, or in turn where there are none.
