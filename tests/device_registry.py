@@ -3,6 +3,8 @@
 The one rule: a call goes through the declaration, as a caller's does.
 """
 
+import time
+
 from support import raises
 
 from agent.commands import device, hardware
@@ -31,7 +33,16 @@ class Bench:
 
     def call(self, method, **params):
         command = self.registry.find(method)
-        return command.call(self.registry.checked_params(command, params))
+        params = self.registry.checked_params(command, params)
+        if not isinstance(command.mode, tuple):
+            return command.call(params)
+        steps = command.call(params, None)
+        while True:
+            try:
+                rest = next(steps)
+            except StopIteration as end:
+                return end.value
+            time.sleep((rest or 0) / 1000)  # as it asks, which what it talks to may need
 
     def refused(self, method, **params):
         """The error that a call must end in."""
