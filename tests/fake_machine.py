@@ -65,6 +65,7 @@ class I2C:
 
 
 serial = {"in": bytearray(), "out": bytearray()}  # on every line: to be read, and written
+serial_peer = []  # what answers what is written, if there is one
 
 
 class UART:
@@ -79,6 +80,8 @@ class UART:
 
     def write(self, buf):
         serial["out"] += buf
+        for answer in serial_peer:
+            serial["in"] += answer(bytes(buf))
         return len(buf)
 
     def sendbreak(self):

@@ -19,6 +19,7 @@ FAMILIES = {
     "gpio": "agent.commands.device_gpio",
     "pci": "agent.commands.device_pci",
     "uart": "agent.commands.device_uart",
+    "modbus": "agent.commands.device_modbus",
     "i2c": "agent.commands.device_i2c",
     "watchdog": "agent.commands.device_watchdog",
 }

@@ -71,6 +71,11 @@ CAPABILITIES = (
         ),
     ),
     Capability(
+        "modbus",
+        "field devices, over serial lines and TCP",
+        (Backend("own", "agent.devices.modbus_link", ()),),
+    ),
+    Capability(
         "i2c",
         "chips on I2C and SMBus",
         (

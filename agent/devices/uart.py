@@ -40,6 +40,9 @@ class Lines:
     def __init__(self, transport, sysfs):
         self._transport = transport
         self._sysfs = sysfs
+        # Paths that are open here. A superuser's second open is not kept out by the driver. Held
+        # by whoever has put its own mark there, which `setdefault` does in one step.
+        self._held = {}
 
     def lines(self):
         """Every line with hardware behind it: path, and the name of a USB adapter."""
@@ -56,14 +59,20 @@ class Lines:
         """The Line at `path`. Raises DeviceError, or Unavailable on another machine's numbers."""
         if self._transport.target[0] is not codes.GENERIC:
             raise Unavailable("uart: this machine numbers its terminals in a way not known here")
-        device = self._transport.open(path, True)
+        mark = object()
+        if self._held.setdefault(path, mark) is not mark:
+            raise faults.refusal(path, "another command has it", "busy")
+        device = None
         try:
+            device = self._transport.open(path, True)
             device.tell("TIOCEXCL", 0)
-            line = Line(device, _set_up(device, settings))
+            line = Line(device, _set_up(device, settings), self._held)
             line.flush_input()
             return line
         except faults.DeviceError:
-            device.close()
+            if device is not None:
+                device.close()
+            del self._held[path]
             raise
 
 
@@ -105,9 +114,10 @@ def _rs485(wanted):
 class Line:
     """An open line."""
 
-    def __init__(self, device, baud):
+    def __init__(self, device, baud, held):
         self.baud = baud
         self._device = device
+        self._held = held
 
     def __enter__(self):
         return self
@@ -132,5 +142,8 @@ class Line:
         self._device.tell("TIOCSBRK" if on else "TIOCCBRK", 0)
 
     def close(self):
-        """Give the line back."""
-        self._device.close()
+        """Give the line back; a second time does nothing."""
+        held, self._held = self._held, None
+        if held is not None:
+            del held[self._device.path]
+            self._device.close()

@@ -47,6 +47,7 @@ class Board:
     def __init__(self):
         self.lines = fake_machine.load("uart_machine").make(None)
         self.say = lambda data: fake_machine.serial["in"].extend(data)
+        del fake_machine.serial_peer[:]
         fake_machine.serial.update({"in": bytearray(), "out": bytearray()})
 
     def hear(self, size):
