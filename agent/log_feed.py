@@ -1,8 +1,8 @@
 """Log lines for whoever follows from afar: `limpet/<id>/log`, QoS 0.
 
-The one rule: following costs the device no more than was agreed. Lines beyond the rate, and lines
-that find no connection, are counted and told, not kept. Following ends by itself: a follower who
-wants more asks again.
+The one rule: following costs the device no more than was agreed. Lines beyond the rate are counted
+and told, not kept; while there is no connection the MOST_LINES newest are. Following ends by
+itself: a follower who wants more asks again.
 
 `add` may be called from any thread; the rest is the main thread's. Loaded at its first use.
 """
@@ -31,6 +31,7 @@ class LogFeed:
         self._always = (None, 1)  # level and rate of the settings
         self._until = 0  # when following ends, in ms
         self._told = 0  # when a message left last
+        self._again = 0  # when to try again, after there was no connection
         self._kept = ()
         self._bucket = None
 
@@ -67,7 +68,7 @@ class LogFeed:
     def due(self):
         """When `step` has something to do, in ms; None for never."""
         if self._lines:
-            return 0
+            return self._again
         if self._dropped:
             return self._told + PERIOD_MS
         return self._until or None
@@ -77,12 +78,18 @@ class LogFeed:
         if self._until and now >= self._until:
             self._until = 0
             self._use(*self._always)
-        if not self._lines and not (self._dropped and now >= self._told + PERIOD_MS):
+        due = self.due
+        if due is None or now < due or not (self._lines or self._dropped):
             return
         with self._lock:
             lines, self._lines = self._lines, []
             dropped, self._dropped = self._dropped, 0
         self._told = now
+        self._again = 0
         if not self._publish(json.dumps({"lines": lines, "dropped": dropped}).encode()):
+            self._again = now + PERIOD_MS
             with self._lock:
-                self._dropped += dropped + len(lines)
+                lines += self._lines
+                over = max(0, len(lines) - MOST_LINES)
+                self._lines = lines[over:]
+                self._dropped += dropped + over

@@ -13,6 +13,7 @@ import time
 from . import address, keys
 from .calls import Call, Calls, new_id
 from .errors import BadReply, CallTimeout, NotListening, Refused, Unreachable
+from .feeds import Feed, Feeds
 from .link import Link
 from .roster import Roster
 from .seal import Sealer, is_seal_word, split
@@ -54,6 +55,7 @@ class Fleet:
         self.sealer = None if key is None else Sealer(key)
         self._calls = Calls(self._seal_again)
         self._roster = Roster()
+        self._feeds = Feeds()
         self._watching_all = False
         self._echoes = {}
         self._link = Link(
@@ -90,7 +92,7 @@ class Fleet:
     @property
     def refused(self) -> dict[str, int]:
         """How many messages were not taken, by reason."""
-        return dict(self._calls.refused + self._roster.refused)
+        return dict(self._calls.refused + self._roster.refused + self._feeds.refused)
 
     def devices(self):
         """The devices by name: a dict of `roster.Device`, in alphabetical order.
@@ -122,6 +124,28 @@ class Fleet:
                 yield watcher.next()
         finally:
             watcher.close()
+
+    def listen(self, device, name) -> Feed:
+        """A `feeds.Feed` of what a device says on a topic of its own, as `log`: with it, `with`.
+
+        Raises AddressError, Unreachable or Refused.
+        """
+        topic = self._topics.own(check_device_name(device), name)
+        feed = self._feeds.listen(topic)
+        self._link.subscribe([(topic, 1)])
+        return feed
+
+    def leave(self, device, name, payload):
+        """Leave bytes, sealed, on a topic of a device for it to find whenever it comes; empty
+        ones take away what was left. Raises Unreachable without a connection."""
+        topic = self._topics.own(check_device_name(device), name)
+        connection = self._link.connection
+        if connection is None:
+            raise Unreachable(f"lost the connection to {self.address}")
+        if self.sealer and payload:
+            payload = self.sealer.request(device, topic, payload)
+        connection.publish(topic, payload, retain=True)
+        self._settle()
 
     def call(self, device, method, params=None, **options):
         """Call and wait: the device's result. Options and errors as in `submit` and
@@ -279,6 +303,9 @@ class Fleet:
         if topic == self._topics.echo:
             self._echoes.pop(payload, _nothing)()
             return
+        if topic in self._feeds:
+            self._feed(topic, payload, retained)
+            return
         kind, device = self._topics.split(topic) or (None, None)
         if kind == "reply":
             self._answered(device, topic, payload)
@@ -286,6 +313,17 @@ class Fleet:
             seal = self._seal_of(device, topic, payload)
             body = split(payload)[1]
             self._roster.update(device, kind, body, retained, time.monotonic(), seal)
+
+    def _feed(self, topic, payload, retained):
+        seal = None
+        if self.sealer and payload:
+            try:
+                device = topic.rsplit("/", 2)[1]
+                payload, nonce, number = self.sealer.open_numbered(device, topic, payload)
+                seal = (nonce, number)
+            except BadReply:
+                seal = False
+        self._feeds.take(topic, split(payload)[1], retained, seal)
 
     def _answered(self, device, topic, payload):
         if self.sealer:

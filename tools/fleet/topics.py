@@ -43,6 +43,10 @@ class Topics:
     def call(self, device: str) -> str:
         return f"{self._root}{device}/call"
 
+    def own(self, device: str, name: str) -> str:
+        """A further topic of a device, as `log`."""
+        return f"{self._root}{device}/{name}"
+
     def reply(self, device: str) -> str:
         """One reply topic for each device, so that a device can answer for itself only."""
         topic = self._replies + device

@@ -25,6 +25,8 @@ examples:
   limpet call pump-7 system.echo text=hi   the same with a parameter
   limpet cp pump.conf pump-7:files/        copy files to it, and back
   limpet watch                             see devices come and go
+  limpet logs -f pump-7                    its log, as it comes
+  limpet config pump-7                     its settings, and how to change them
   limpet key --help                        seal what you ask, and let few ask
 
 exit status:
@@ -56,14 +58,40 @@ One line for each device as it is now, then one for each change, until Ctrl-C:
   limpet watch pump-7 pump-8
   limpet watch --json | jq -r 'select(.status.state=="offline").device'
 """
+LOGS_EXAMPLES = """\
+The device's log lines, with its uptime in seconds, until Ctrl-C; it publishes
+them only while somebody follows. What it leaves out, above the rate, is told.
+  limpet logs -f pump-7
+  limpet logs -f pump-7 --level debug --rate 100
+  limpet logs -f pump-7 --json | jq -r 'select(.level=="error").text'
+"""
+CONFIG_EXAMPLES = """\
+  limpet config pump-7                        settings in force, and what waits
+  limpet config pump-7 describe               every setting: type, range, when
+  limpet config pump-7 set log=debug mqtt.keep_alive_s=30
+  limpet config pump-7 set --unset log        as in its configuration file again
+
+What could cut the link (broker, password, TLS...) is on trial: it goes back by
+itself unless it is confirmed, over the broker that the device is at then:
+  limpet config pump-7 set mqtt.host=new.example --within 300
+  LIMPET_BROKER=mqtt://new.example limpet config pump-7 confirm
+  limpet config pump-7 revert                 or go back at once
+
+For a device that is away, leave all that is to differ from its file:
+  limpet config pump-7 want log=debug --confirm online
+
+A secret stays off the command line, which others on this machine may see:
+  limpet call pump-7 config.set --json - < change.json
+"""
 LS_EXAMPLES = f"""\
 examples:
   limpet ls
   limpet ls --json | jq -r '.[] | select(.status.state=="online").device'
 {places.LS_PLACES}
 online: it is connected. offline: it went, or its link was cut. sleeping: it
-comes back by itself. BOOT counts its starts; CLOCK says whether its wall clock
-can be believed.
+comes back by itself. BOOT counts its starts. CLOCK says how far its wall clock
+can be believed: synced, somebody vouches for it; restored, it is no earlier
+than the last time the device stored; unset, nobody knows.
 """
 KEY_EXAMPLES = f"""\
 A key is one secret file. A device knows it by its name and holds a secret made
@@ -102,13 +130,20 @@ def parse(argv):
     """The command line as a namespace: `command`, and what belongs to it. Exits when wrong."""
     parser = _build()
     names, rest = parser.parse_known_args(argv)
-    if rest and names.command == "call" and not any(word.startswith("-") for word in rest):
+    if (
+        rest
+        and names.command in ("call", "config")
+        and not any(word.startswith("-") for word in rest)
+    ):
         # argparse gives up collecting name=value at the first option between them.
-        names.params = [*names.params, *rest]
+        words = "params" if names.command == "call" else "words"
+        setattr(names, words, [*getattr(names, words), *rest])
     elif rest:
         parser.error(f"{rest[0]} is not understood here")
     if names.command is None and not names.version:
         parser.error(f"which command? {', '.join(parser.commands)}")
+    if names.command == "config":
+        _check_config(names, parser.commands["config"])
     if names.command == "call":
         names.parser = parser.commands["call"]
         names.params = _params(names, names.parser)
@@ -135,6 +170,8 @@ def _build():
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
+    _add_logs(add("logs", "follow a device's log", LOGS_EXAMPLES))
+    _add_config(add("config", "show and change a device's settings", CONFIG_EXAMPLES))
     _add_key(add("key", "make keys, and let devices know them", KEY_EXAMPLES), common)
     return parser
 
@@ -189,6 +226,51 @@ def _add_watch(parser):
     parser.add_argument("devices", nargs="*", type=_device, metavar="DEVICE",
                         help="only these (all)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _add_logs(parser):
+    parser.add_argument("device", type=_device)
+    parser.add_argument("-f", "--follow", action="store_true", required=True,
+                        help="as it comes; the device keeps none for later")  # fmt: skip
+    parser.add_argument("--level", choices=("error", "warning", "info", "debug"), default="info",
+                        help="and above (info)")  # fmt: skip
+    parser.add_argument("--rate", type=int, default=20, metavar="LINES",
+                        help="at most so many a second (20)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _add_config(parser):
+    parser.add_argument("device", type=_device)
+    parser.add_argument("action", nargs="?", default="get", choices=CONFIG_ACTIONS,
+                        metavar="ACTION", help=", ".join(CONFIG_ACTIONS) + " (get)")  # fmt: skip
+    parser.add_argument("words", nargs="*", metavar="name=value", default=[],
+                        help="for get and describe: a setting or a group of them")  # fmt: skip
+    parser.add_argument("--unset", action="append", default=[], metavar="NAME",
+                        help="with set: as the configuration file has it")  # fmt: skip
+    parser.add_argument("--within", type=_whole_seconds, metavar="SECONDS",
+                        help="a trial ends then (120)")  # fmt: skip
+    parser.add_argument("--confirm", choices=("caller", "online"),
+                        help="online: by itself, once it can be called (caller)")  # fmt: skip
+    parser.add_argument("--if-revision", type=int, metavar="N",
+                        help="only if nobody has changed anything since revision N")  # fmt: skip
+    parser.add_argument("--id", help="with want: what the answer names (the time)")
+    parser.add_argument("--json", action="store_true", help="the device's own words, as JSON")
+
+
+CONFIG_ACTIONS = ("get", "describe", "set", "want", "confirm", "revert")
+
+
+def _check_config(names, parser):
+    """What the words after the action are: `settings` by path, or `path`."""
+    names.settings, names.path = {}, None
+    if names.action in ("set", "want"):
+        names.settings = _pairs(names.words, parser)
+        if names.action == "set" and not names.settings and not names.unset:
+            parser.error("set what? name=value, or --unset NAME")
+    elif names.action in ("get", "describe") and len(names.words) == 1:
+        names.path = names.words[0]
+    elif names.words:
+        parser.error(f"{names.words[0]} is not understood after {names.action}")
 
 
 def _add_key(parser, common):
@@ -248,14 +330,29 @@ def _seconds(text):
     return seconds
 
 
+def _whole_seconds(text):
+    try:
+        seconds = int(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 86400 seconds")
+    return seconds
+
+
 def _params(names, parser):
     """The parameters of a call: a dict, or what stands after --json (None: read stdin)."""
     if names.json is not None and names.params:
         parser.error("give the parameters as name=value or with --json, not both")
     if names.json is not None:
         return None if names.json == "-" else read_object(names.json, parser)
+    return _pairs(names.params, parser)
+
+
+def _pairs(words, parser):
+    """`name=value` words as a dict."""
     params = {}
-    for word in names.params:
+    for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
             parser.error(f"{word!r} is not name=value")

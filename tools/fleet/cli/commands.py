@@ -79,6 +79,12 @@ def describe(fleet, names):
 
 def watch(fleet, names):
     """Every device as it is, then every change, until Ctrl-C."""
+    known = fleet.devices()
+    for name in names.devices:
+        if name not in known:
+            note(f"there is no device called {name} yet; waiting for it")
+    if not names.devices and not known:
+        note(f"no device has shown up under {fleet.root}/ on {fleet.address} yet; waiting")
     for change in fleet.watch():
         if names.devices and change.name not in names.devices:
             continue

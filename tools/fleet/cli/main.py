@@ -10,7 +10,7 @@ import sys
 
 from ..client import TIMEOUT_S, Fleet
 from ..errors import FleetError
-from . import commands, key
+from . import commands, config, key
 from .arguments import parse, read_object
 from .explain import BROKEN_PIPE, DONE, INTERRUPTED, explain, status_of
 from .present import paint, wrapped
@@ -20,6 +20,8 @@ COMMANDS = {
     "call": commands.call,
     "describe": commands.describe,
     "watch": commands.watch,
+    "logs": config.logs,
+    "config": config.config,
     "key": key.give,
 }
 # Those that need more libraries: the module, whose function is called like the command.
