@@ -12,6 +12,33 @@ from agent.commands.registry import Registry
 from agent.errors import LimpetError
 
 
+def call(registry, method, params):
+    """Run a command as its declaration says: a task to its end, resting as it asks."""
+    command = registry.find(method)
+    params = registry.checked_params(command, params)
+    if not isinstance(command.mode, tuple):
+        return command.call(params)
+    steps = command.call(params, Job())
+    while True:
+        try:
+            rest = next(steps)
+        except StopIteration as end:
+            return end.value
+        time.sleep((rest or 0) / 1000)  # which what it talks to may need
+
+
+class Job:
+    """What a task tells of itself, kept."""
+
+    cancelled = False
+
+    def __init__(self):
+        self.told = []
+
+    def progress(self, fraction, phase=None):
+        self.told.append((fraction, phase))
+
+
 class Bench:
     """`fakes` by capability; the policy allows everything until `closed`."""
 
@@ -32,17 +59,7 @@ class Bench:
         self.asked.append(words)
 
     def call(self, method, **params):
-        command = self.registry.find(method)
-        params = self.registry.checked_params(command, params)
-        if not isinstance(command.mode, tuple):
-            return command.call(params)
-        steps = command.call(params, None)
-        while True:
-            try:
-                rest = next(steps)
-            except StopIteration as end:
-                return end.value
-            time.sleep((rest or 0) / 1000)  # as it asks, which what it talks to may need
+        return call(self.registry, method, params)
 
     def refused(self, method, **params):
         """The error that a call must end in."""

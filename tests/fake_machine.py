@@ -29,6 +29,40 @@ class WDT:
         self.left_ms = self.timeout_ms
 
 
+levels = {}  # of pins, by number
+watchers = {}  # of pins: (handler, trigger, pin)
+
+
+def pull_pin(number, level):
+    """Something outside moves a pin."""
+    before, levels[number] = levels.get(number, 0), level
+    handler, trigger, pin = watchers.get(number, (None, 0, None))
+    if handler and before != level and trigger & (1 if level else 2):
+        handler(pin)
+
+
+class Pin:
+    IN, OUT, PULL_UP, PULL_DOWN, IRQ_RISING, IRQ_FALLING = 0, 1, 1, 2, 1, 2
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None):
+        if not isinstance(id, int) or not 0 <= id < 30:
+            raise ValueError("invalid pin")
+        self._number = id
+        self._mode = mode
+        if value is not None:
+            levels[id] = value
+
+    def value(self, x=None):
+        if x is None:
+            return levels.get(self._number, 0)
+        if self._mode == self.OUT:
+            levels[self._number] = x
+        return None
+
+    def irq(self, handler=None, trigger=3):
+        watchers[self._number] = (handler, trigger, self)
+
+
 chips = {}  # address: bytearray of 256 registers, on every bus
 
 

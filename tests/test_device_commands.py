@@ -2,11 +2,12 @@
 
 from binascii import b2a_base64
 
+import device_registry
 from support import raises
 
 from agent.commands import device, hardware
 from agent.commands.registry import Registry
-from agent.devices import codes, layout
+from agent.devices import codes, gpio, layout
 from agent.devices.faults import DeviceError
 from agent.devices.gpio_fake import FakeChip
 from agent.devices.input_fake import FakeInput
@@ -30,6 +31,7 @@ class Fakes(hardware.Hardware):
         }
         self.transport = FakeTransport(drivers, TARGET)
         self.devices.put("ioctl", self.transport)
+        self.devices.put("gpio", gpio.Chips(self.transport))
 
 
 class Asked:
@@ -50,8 +52,7 @@ def registry_over(here):
 
 
 def call(registry, method, **params):
-    command = registry.find(method)
-    return command.call(registry.checked_params(command, params))
+    return device_registry.call(registry, method, params)
 
 
 def test_a_family_is_loaded_when_it_is_asked_for():
@@ -215,10 +216,61 @@ def test_a_line_is_written_and_read_where_the_policy_allows():
     here = Fakes(guard)
     registry = registry_over(here)
     told = call(registry, "gpio.write", path=CHIP, line=2, value=0, active_low=True)
-    assert told == {"value": 0}
+    assert told == {"value": 0, "before": 1}
     assert call(registry, "gpio.read", path=CHIP, line=2) == {"value": 1}
     assert guard.calls == [("pin", CHIP, 2, 2, True), ("pin", CHIP, 2, 2, False)]
     raises(DeviceError, call, registry, "gpio.read", path=CHIP, line=9)
     assert here.transport.open_files == 0
     here.guard = hardware.allow_nothing
     assert raises(LimpetError, call, registry, "gpio.read", path=CHIP, line=2).code == "denied"
+
+
+def test_a_tape_is_stored_in_one_task_that_tells_how_far_it_is():
+    here = Fakes(Asked())
+    registry = registry_over(here)
+    blocks = [b2a_base64(text).decode().strip() for text in (b"first", b"second block")]
+    command = registry.find("tape.store")
+    params = {"path": TAPE, "blocks": blocks, "stall_ms": 10}
+    job = device_registry.Job()
+    steps = command.call(registry.checked_params(command, params), job)
+    count = 0
+    while True:
+        try:
+            next(steps)
+            count += 1
+        except StopIteration as end:
+            told = end.value
+            break
+    assert told == {"blocks": 2, "size_bytes": 17, "verified": True}
+    assert count == len(job.told) == 6  # a place to cancel it before every step
+    assert [phase for _, phase in job.told] == [
+        "rewinding", "writing", "writing", "rewinding", "reading back", "reading back"
+    ]  # fmt: skip
+    assert [fraction for fraction, _ in job.told] == [0, 0, 0.25, 0.5, 0.5, 0.75]
+    assert here.transport.open_files == 0
+
+
+def test_a_tape_that_is_not_ready_is_not_written_to():
+    here = Fakes(Asked())
+    registry = registry_over(here)
+    params = {"path": TAPE, "blocks": ["eHh4"], "stall_ms": 10}
+    assert call(registry, "tape.store", unload=True, **params)["blocks"] == 1
+    error = raises(DeviceError, call, registry, "tape.store", **params)
+    assert error.code == "unavailable" and here.transport.open_files == 0
+    here = Fakes(Asked())
+    here.transport = FakeTransport({TAPE: FakeTape(TARGET, protected=True)}, TARGET)
+    here.devices.put("ioctl", here.transport)
+    error = raises(DeviceError, call, registry_over(here), "tape.store", **params)
+    assert error.code == "denied"
+
+
+def test_a_cancelled_store_gives_the_drive_back():
+    here = Fakes(Asked())
+    registry = registry_over(here)
+    command = registry.find("tape.store")
+    params = {"path": TAPE, "blocks": ["eHh4"], "stall_ms": 10}
+    steps = command.call(registry.checked_params(command, params), device_registry.Job())
+    next(steps)
+    assert here.transport.open_files == 1
+    raises(KeyError, steps.throw, KeyError("cancelled"))
+    assert here.transport.open_files == 0

@@ -3,11 +3,11 @@
 The one rule: reading changes nothing, and waits only as long as the caller says.
 """
 
-import select
-
 from agent import schema
 from agent.commands.device_parameters import path
-from agent.devices import input
+from agent.commands.hardware import TASK
+from agent.devices import input, waiting
+from agent.devices.listing import ask_all
 
 NEEDS = ("ioctl",)
 MAX_EVENTS = 256
@@ -15,7 +15,7 @@ _START = input.FOLDER + "/event"
 
 
 def _list(hardware, params):
-    return hardware.survey(_START, input.identify)
+    return ask_all(hardware.use("ioctl"), _START, input.identify)
 
 
 def _describe(hardware, params):
@@ -28,21 +28,25 @@ def _describe(hardware, params):
     return words
 
 
-def _read(hardware, params):
+def _read(hardware, params, job):
     # What is typed may be a secret, so that reading it takes more than `read`, and the policy.
     hardware.guard("ioctl", params["path"], 0, 0, False)
     with hardware.use("ioctl").open(params["path"]) as device:
-        poller = select.poll()
-        poller.register(device.pollable, select.POLLIN)
-        batch = input.read_events(device, params["most"])
-        if not batch.events and poller.poll(params["wait_ms"]):
+        dropped = False
+
+        def take():
+            nonlocal dropped
             batch = input.read_events(device, params["most"])
-    return {"events": batch.events, "dropped": batch.dropped}
+            dropped = dropped or batch.dropped
+            return batch.events
+
+        events = yield from waiting.until(params["wait_ms"], take)
+    return {"events": events, "dropped": dropped}
 
 
 _PLACE = path("the device file, /dev/input/event0")
 _MOST = schema.integer("most", 64, low=1, high=MAX_EVENTS, about="events at most")
-_WAIT = schema.integer("wait_ms", 1000, low=0, high=10000, unit="ms", about="for the first")
+_WAIT = schema.integer("wait_ms", 1000, low=0, high=600000, unit="ms", about="for the first")
 
 COMMANDS = (
     ("list", _list, (), "read", "repeat",
@@ -50,5 +54,5 @@ COMMANDS = (
     ("describe", _describe, (_PLACE,), "read", "repeat",
      "One input device: name, identity, kinds of events, the codes of its keys."),
     ("read", _read, (_PLACE, _MOST, _WAIT), "act", "repeat",
-     "Events from now on, oldest first. {events, dropped: some were lost}"),
+     "Events from now on, oldest first. {events, dropped: some were lost}", TASK),
 )  # fmt: skip

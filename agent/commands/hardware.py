@@ -4,11 +4,8 @@ The one rule: the policy is asked before anything is opened, and what may last i
 would stop the agent unless the caller accepts that.
 """
 
-import os
-
 from agent.commands.registry import INLINE, PLAIN, TASK  # noqa: F401 - families take them here
 from agent.devices import Devices
-from agent.devices.faults import DeviceError
 from agent.errors import BadParams, LimpetError, Unavailable
 
 
@@ -48,16 +45,6 @@ class Hardware:
             except Unavailable:
                 pass  # whoever needs it is told
 
-    def survey(self, start, describe):
-        """What each device file whose path begins with `start` tells of itself, or its error."""
-        transport = self.use("ioctl")
-
-        def ask(path):
-            with transport.open(path) as device:
-                return describe(device)
-
-        return survey(device_files(start), ask)
-
     def check_wait(self, what, stall_ms):
         """Raise unless a call that may last long is harmless here, or the caller accepts a stall.
 
@@ -82,26 +69,3 @@ class Hardware:
         if getattr(fcntl, "HOLDS_LOCK", False):
             return "a request through ffi stops every thread meanwhile"
         return None
-
-
-def device_files(start):
-    """The paths that begin with `start`, sorted; [] where there is no such folder."""
-    folder, name = start.rsplit("/", 1)
-    try:
-        found = [each for each in os.listdir(folder) if each.startswith(name)]
-    except OSError:
-        return []  # no folder: no device
-    return ["%s/%s" % (folder, each) for each in sorted(found)]
-
-
-def survey(paths, describe):
-    """A list of what `describe(path)` tells of each, with its path; or of its error."""
-    found = []
-    for path in paths:
-        try:
-            words = describe(path)
-        except DeviceError as error:
-            words = {"error": error.message}
-        words["path"] = path
-        found.append(words)
-    return found

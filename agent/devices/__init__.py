@@ -60,7 +60,10 @@ CAPABILITIES = (
     Capability(
         "gpio",
         "lines of GPIO chips: values, edges",
-        (Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip0")),),
+        (
+            Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip*")),
+            Backend("machine", "agent.devices.gpio_machine", ("attribute machine Pin",)),
+        ),
     ),
     Capability(
         "uart",

@@ -1,14 +1,15 @@
 """Lines of a GPIO chip: who uses them, their values, their edges.
 
-Contract: a line that somebody else holds is `busy`; values are what the caller means, after
-`active_low`; edges carry the kernel's monotonic time in ns and a number each, so that lost ones
-show; closing Lines gives them back, and what an output then does is the chip's affair. Source:
-linux/gpio.h, version 2.
+Contract: `chips()` lists; `open_inputs` and `open_outputs` give Lines, held until closed. A line
+that somebody else holds is `busy`; values are what the caller means, after `active_low`; edges
+carry the kernel's monotonic time in ns and a number each, so that lost ones show; closing Lines
+gives them back, and what an output then does is the chip's affair. Source: linux/gpio.h, v2.
 """
 
 from agent.devices import faults, layout, requests
+from agent.devices.listing import ask_all
 
-FOLDER = "/dev"
+START = "/dev/gpiochip"
 CONSUMER = "limpet"
 MAX_LINES = 64
 MAX_DEBOUNCE_US = 0xFFFFFFFF
@@ -31,6 +32,36 @@ BIASES = ("as-is", "pull-up", "pull-down", "bias-off")
 EDGES = ("rising", "falling", "both")
 _OUTPUT_VALUES, _DEBOUNCE = 2, 3  # enum gpio_v2_line_attr_id
 _EDGE_NAMES = {1: "rising", 2: "falling"}
+
+
+def make(use):
+    """The chips of this machine."""
+    return Chips(use("ioctl"))
+
+
+class Chips:
+    """Lines by chip and offset. `options`: bias, active_low; edges, debounce_us for inputs."""
+
+    def __init__(self, transport):
+        self._transport = transport
+
+    def chips(self):
+        """Every chip with its lines, or its error."""
+        return ask_all(self._transport, START, describe)
+
+    def value_before(self, path, offset, options):
+        """What is on a line that is to be driven; its direction stays as it is meanwhile."""
+        flags = _common_flags({"active_low": options.get("active_low")})
+        with _open(self._transport, path, [offset], flags, []) as lines:
+            return lines.get()[0]
+
+    def open_inputs(self, path, offsets, options):
+        """Lines to read."""
+        return open_inputs(self._transport, path, offsets, options)
+
+    def open_outputs(self, path, offsets, values, options):
+        """Lines that are driven to `values` from the first moment on."""
+        return open_outputs(self._transport, path, offsets, values, options)
 
 
 def describe(device):

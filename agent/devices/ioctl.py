@@ -13,6 +13,7 @@ import os
 from interpreter import describe
 
 from agent.devices import codes, faults, layout, requests
+from agent.devices.listing import device_files
 
 RETRIES = (
     8  # of a harmless request that signals interrupt: the collector sends them on MicroPython
@@ -47,6 +48,10 @@ class Transport:
         self.target = this_machine()
         self.address_of = raw.address_of  # of a bytearray, which is to be kept meanwhile
         self._raw = raw
+
+    def files(self, start):
+        """The device files whose paths begin so, sorted."""
+        return device_files(start)
 
     def open(self, path, writable=False):
         """Open a device file. Raises DeviceError."""

@@ -69,6 +69,10 @@ class FakeTransport:
         for driver in self._drivers.values():
             driver.at = self._memory.get
 
+    def files(self, start):
+        """The paths that begin so, sorted."""
+        return sorted([path for path in self._drivers if path.startswith(start)])
+
     def open(self, path, writable=False):
         """Open a fake device. Raises DeviceError."""
         try:
