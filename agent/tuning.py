@@ -18,6 +18,7 @@ from agent.twin import settings
 from agent.twin.twin import ONLINE, NoTrial, OnTrial
 
 LEAVE_LEAST_MS = 200  # in which the journal has the answer, and the link gets it
+AGAIN_MS = 200  # after the link had no room: acknowledgements make some in less
 LEAVE_MOST_MS = 3000  # the broker does not acknowledge it: the caller hears it from `reported`
 
 
@@ -45,10 +46,13 @@ class Tuning:
         self._is_connected = False
         self._is_deferred = False  # whether a desired document waits for the trial's end
         self._is_told = False  # whether `reported` says how things are
+        self._tell_at = 0  # not before: there was no room for it
 
     @property
     def due(self):
         """When `step` has something to do, in ms; None for never."""
+        if self._must_tell():
+            return self._tell_at
         if self._leave_since is not None:
             return self._leave_since + LEAVE_LEAST_MS
         return self.twin.deadline
@@ -134,8 +138,12 @@ class Tuning:
             self._go_back(self.twin.revert(None, reason))
         if self._leave_since is not None:
             self._leave_when_drained(now)
-        if not self._is_told and self._is_connected and self.twin.touched:
+        if self._must_tell() and now >= self._tell_at:
             self._is_told = self._hands["publish"](json.dumps(self.report()).encode())
+            self._tell_at = 0 if self._is_told else now + AGAIN_MS
+
+    def _must_tell(self):
+        return not self._is_told and self._is_connected and self.twin.touched
 
     def _leave_when_drained(self, now):
         passed = now - self._leave_since

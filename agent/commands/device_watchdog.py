@@ -8,7 +8,6 @@ main thread, which owns the timers.
 from agent import schema
 from agent.commands.device_parameters import path
 from agent.commands.hardware import INLINE
-from agent.devices.keeper import Keeper
 
 NEEDS = ("watchdog",)
 
@@ -16,9 +15,7 @@ NEEDS = ("watchdog",)
 def start(hardware, path, timeout_s, pretimeout_s=0, feeds=True):
     """Start a timer and have the Hardware's Keeper keep it; returns the timer."""
     timer = hardware.use("watchdog").start(path, timeout_s, pretimeout_s)
-    if hardware.keeper is None:
-        hardware.keeper = Keeper()
-    hardware.keeper.keep(timer, feeds)
+    hardware.supervise().keep(timer, feeds)
     return timer
 
 
@@ -34,8 +31,7 @@ def _start(hardware, params):
 
 def _find(hardware, params):
     hardware.guard("device", params["path"], 0, 0, True)
-    keeper = hardware.keeper = hardware.keeper or Keeper()
-    return keeper.find(params["path"])
+    return hardware.supervise().find(params["path"])
 
 
 def _feed(hardware, params):

@@ -34,6 +34,7 @@ class Hardware:
         self.devices = devices or Devices()
         self.use = self.devices.use
         self.keeper = None  # a Keeper once a watchdog runs; the main thread's alone
+        self.adopt = None  # called with that Keeper, so that the main loop drives it
         self._workers = workers
         self._keep_alive_ms = keep_alive_ms
 

@@ -34,7 +34,7 @@ def main(arguments):
     """`counting_agent.py --config FILE`, as the agent."""
     values = config.load(arguments[1])
     agent = Agent(values)
-    agent._registry.add(commands(values["data"] + "/effects"))
+    agent.registry.add(commands(values["data"] + "/effects"))
     return serve(agent)
 
 

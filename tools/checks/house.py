@@ -81,7 +81,18 @@ LAYERS = (
             "agent.schedule.runner",
         ),
     ),
-    ("app", ("agent.config", "agent.app")),
+    (
+        "app",
+        (
+            "agent.config",
+            "agent.connection",
+            "agent.voice",
+            "agent.presence",
+            "agent.report",
+            "agent.optional",
+            "agent.app",
+        ),
+    ),
     ("entry points", ("agent.__main__",)),
 )
 

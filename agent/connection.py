@@ -1,0 +1,45 @@
+"""From the configuration to a connection: what the session, the link and the bridge are made with.
+
+The one rule: a change of settings makes the same as a start would. Nothing here connects.
+"""
+
+from interpreter import random_bytes
+
+from agent.mqtt import link, settings
+from agent.mqtt.backoff import Backoff
+
+
+def session_options(config):
+    """The Settings of a session."""
+    mqtt = config["mqtt"]
+    return settings.Settings(
+        client_id=mqtt["client_id"] or config["device"],
+        username=mqtt["username"],
+        password=mqtt["password"],
+        keep_alive_s=mqtt["keep_alive_s"],
+        session_expiry_s=mqtt["session_expiry_s"],
+        receive_maximum=mqtt["receive_maximum"],
+        maximum_packet_bytes=mqtt["maximum_packet_bytes"],
+    )
+
+
+def link_options(config):
+    """Brokers, back-off, time-out in ms and transport of a link."""
+    mqtt = config["mqtt"]
+    brokers = [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]]
+    first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
+    backoff = Backoff(random_bytes, first_ms, most_ms)
+    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"])
+
+
+def call_targets(config):
+    """The topics that calls come on, each with whom it speaks to."""
+    names = [config["device"], "all"] + ["group/%s" % group for group in config["groups"]]
+    return {"%s/%s/call" % (config["root"], name): name for name in names}
+
+
+def sealed_targets(config):
+    """What the gate knows: the topics of calls, and that of what is desired."""
+    targets = call_targets(config)
+    targets["%s/%s/desired" % (config["root"], config["device"])] = config["device"]
+    return targets

@@ -1,0 +1,229 @@
+"""Parts that an agent has only once they are used: settings from afar, logs, files, watchdogs.
+
+The one rule: each is made at its first use, by the main thread, and joined to the others here; an
+agent that is asked for none of it holds none of it. Part of the composition root.
+"""
+
+from interpreter import format_exception
+
+from agent import config as configuration
+from agent import connection
+from agent.commands import late
+from agent.errors import LimpetError
+from agent.records import Records, has_log
+
+OUTBOX = "outbox"  # the log of messages that outlive the process
+
+
+class Optional:
+    """The optional parts of `agent`; `config` is what the file says."""
+
+    def __init__(self, agent, config):
+        self._agent = agent
+        self._file = config  # what is in force is this, and what was wanted from afar
+        self._twin = self._tuning = self._log_feed = None
+        self._no_watchdog = "the configuration names no watchdog"
+        self._loaders = {"config": self._load_config, "log": self._load_log}
+        self.families = tuple(self._loaders) + tuple(late.FAMILIES)
+
+    def load_family(self, name):
+        """The commands of the family called `name`."""
+        if name in self._loaders:
+            return self._loaders[name]()
+        return late.load_family(name, self._agent.config)
+
+    def settings_in_force(self):
+        """The configuration with what was wanted from afar, before anything is made of it."""
+        store = self._agent.store
+        try:
+            if store.read("twin") is None and not store.is_damaged("twin"):
+                return self._file
+        except LimpetError:
+            return self._file
+        return self._make_twin().running
+
+    def _make_twin(self):
+        from agent.twin.twin import Twin
+
+        check, probe = configuration.check, configuration.probe
+        self._twin = Twin(self._agent.store, self._file, configuration.FIELDS, check, probe)
+        self._twin.load(0)
+        return self._twin
+
+    def begin(self):
+        """All else is made: make what was used before."""
+        agent = self._agent
+        if self._twin is not None and self._twin.notice:
+            agent.log.warning("%s", self._twin.notice)
+        if agent.storage is None and has_log(agent.config["data"], OUTBOX):
+            agent.voice.outbox = self.open_outbox()
+        agent.bridge.listen(agent.base + "desired", self._on_desired)
+        agent.hardware.adopt = lambda keeper: agent.parts.append(_Feeder(keeper, agent.log))
+        if self._twin is not None:
+            self.tune()
+        if agent.config["publish_log"]["level"]:
+            self.feed_log()
+
+    def open_outbox(self):
+        """The keeper of durable messages, with those of earlier runs; None without storage."""
+        agent = self._agent
+        if agent.storage is not None:
+            return None
+        from agent.mqtt.keeper import Keeper
+
+        bounds = agent.config["outbox"]
+        records = Records(agent.config["data"], OUTBOX)
+        keeper = Keeper(agent.session, records, bounds["messages"], bounds["kib"] * 1024)
+        keeper.recover()
+        if keeper.fault:
+            agent.log.warning("messages cannot be kept: %s", keeper.fault)
+        agent.link.keep(keeper)
+        return keeper
+
+    def make_streams(self, stir):
+        """The chunks that running commands write and read."""
+        from agent.commands.stream import Streams
+
+        agent = self._agent
+        mqtt = agent.config["mqtt"]
+        sizes = (mqtt["maximum_reply_bytes"], mqtt["maximum_packet_bytes"])
+        return Streams(agent.link, agent.gate, agent.base, sizes[0], sizes[1], stir)
+
+    def _load_config(self):
+        from agent.commands import config
+
+        return config.commands(self.tune(), configuration.FIELDS)
+
+    def tune(self):
+        """What changes settings from afar."""
+        if self._tuning is None:
+            from agent.tuning import Tuning
+
+            agent = self._agent
+            twin = self._twin or self._make_twin()
+            parts = (twin, configuration.FIELDS, agent.clock, agent.gate, agent.log)
+            self._tuning = Tuning(*parts, self._tuning_hands())
+            agent.parts.append(self._tuning)
+            if agent.presence.is_online:
+                self._tuning.connected()
+        return self._tuning
+
+    def _tuning_hands(self):
+        agent = self._agent
+        return {
+            "live": {
+                "log": agent.log.set_level,
+                "groups": self._regroup,
+                "publish_log.level": self._tune_feed,
+                "publish_log.rate": self._tune_feed,
+            },
+            "leave": agent.leave,
+            "restart": agent.service.restart,
+            "drained": lambda: agent.session.drained,
+            "publish": lambda payload: agent.voice.say("reported", payload),
+            "authorise": lambda caller, identity: agent.gate.authorise(
+                caller, agent.registry.find("config.set"), identity
+            ),
+            "ask_again": self._ask_again,
+        }
+
+    def _regroup(self, groups):
+        config = dict(self._file, groups=groups)
+        self._agent.gate.retarget(connection.sealed_targets(config))
+        self._agent.bridge.retarget(connection.call_targets(config))
+
+    def _ask_again(self):
+        """Hear from the broker what is wanted, and that calls can come."""
+        for name in ("desired", "call"):
+            self._agent.link.subscribe(self._agent.base + name, 1)
+
+    def _on_desired(self, message):
+        try:
+            self.tune().take_desired(message.topic, message.payload)
+        except Exception as error:  # noqa: BLE001 - our own fault; and the broker repeats it
+            self._agent.log.error("a desired document: %s", format_exception(error))
+
+    def connected(self):
+        """There is a connection."""
+        if self._tuning is not None:
+            self._tuning.connected()
+
+    def disconnected(self):
+        """There is none any more."""
+        if self._tuning is not None:
+            self._tuning.disconnected()
+
+    def subscribed(self):
+        """The broker has granted the calls of this device."""
+        if self._tuning is not None:
+            self._tuning.subscribed()
+
+    def _load_log(self):
+        from agent.commands import log
+
+        agent = self._agent
+        return log.commands(self.feed_log(), agent.clock, agent.base + "log")
+
+    def feed_log(self):
+        """What publishes log lines."""
+        if self._log_feed is None:
+            from agent.log_feed import LogFeed
+
+            agent = self._agent
+
+            def publish(payload):
+                return agent.voice.say("log", payload, False, 0)
+
+            self._log_feed = LogFeed(publish, agent.link.wake, agent.clock)
+            self._log_feed.set(**agent.config["publish_log"])
+            agent.log.tap = self._log_feed.add
+            agent.parts.append(self._log_feed)
+        return self._log_feed
+
+    def _tune_feed(self, _):
+        self.feed_log().set(**self._twin.running["publish_log"])
+
+    def start_watchdog(self):
+        """Have the machine restarted if this agent hangs, where the configuration says so."""
+        agent = self._agent
+        wanted = agent.config["watchdog"]
+        if wanted is None:
+            return
+        try:
+            from agent.commands import device_watchdog  # most agents have none
+
+            device_watchdog.start(agent.hardware, **wanted)
+            agent.log.info("%s restarts the machine if this agent hangs", wanted["path"])
+        except LimpetError as error:
+            self._no_watchdog = error.message
+            agent.log.error("no watchdog: %s", error.message)
+
+    def stop_watchdog(self, restarts):
+        """Disarm it, but not over a restart: whoever is to start the agent again must do so within
+        its timeout."""
+        keeper = self._agent.hardware.keeper
+        if keeper is not None:
+            keeper.close(restarts)
+
+    def supervision(self):
+        """What `about` says of it."""
+        keeper = self._agent.hardware.keeper
+        return {"absent": self._no_watchdog} if keeper is None else keeper.about()
+
+
+class _Feeder:
+    """Feeds watchdogs from the loop, which goes on without one that cannot be fed any more."""
+
+    def __init__(self, keeper, log):
+        self._keeper = keeper
+        self._log = log
+
+    @property
+    def due(self):
+        return self._keeper.due
+
+    def step(self, now):
+        try:
+            self._keeper.step(now)
+        except LimpetError as error:  # it is gone: nothing here can feed it
+            self._log.error("the watchdog cannot be fed: %s", error.message)

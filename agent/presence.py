@@ -1,0 +1,90 @@
+"""`status`, `about` and the will: whether the device is there, and what it can.
+
+The one rule: what is retained at the broker is true. It is said with each connection, again when
+the clock's quality changes, and again later where there was no room. Owner: the main thread.
+"""
+
+import json
+
+from agent.mqtt import packets
+
+CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
+AGAIN_MS = 200  # after there was no room: acknowledgements make some in less
+
+
+class Presence:
+    """`boot` and `clock` give what a status holds; `about()` gives a JSON-able dict."""
+
+    def __init__(self, voice, gate, boot, clock, about):
+        self._voice = voice
+        self._gate = gate
+        self._boot = boot
+        self._clock = clock
+        self._about = about
+        self._status = None  # the clock quality last published, None while there is no connection
+        self._is_announced = True  # False while status or about wait for room in the link
+        self.due = CHECK_MS  # when `step` is wanted, in ms
+
+    @property
+    def is_online(self):
+        """Whether this connection has heard that the device is there."""
+        return self._status is not None
+
+    def will(self):
+        """The Will of the next connection, sealed with the keys of now."""
+        topic = self._voice.base + "status"
+        payload = self._gate.seal_for_all(topic, self._words("offline"))
+        return packets.Will(topic, payload, 1, True, None)
+
+    def connected(self):
+        """There is a connection: say what the device is."""
+        self._is_announced = self._announce()
+        self._plan(self._clock.now())
+
+    def disconnected(self):
+        """There is none: nothing can be said."""
+        self._status = None
+        self._is_announced = True
+
+    def step(self, now):
+        """Say again what found no room, or has changed."""
+        if not self._is_announced:
+            self._is_announced = self._announce()
+        elif self._status is not None and self._status != self._clock.wall()[1]:
+            self.renew()
+        self._plan(now)
+
+    def _plan(self, now):
+        self.due = now + (CHECK_MS if self._is_announced else AGAIN_MS)
+
+    def _announce(self):
+        return self.renew() and self._voice.say("about", json.dumps(self._about()).encode())
+
+    def change(self):
+        """What the device can has changed: say it, where somebody listens."""
+        if self._status is not None:
+            self._is_announced = False
+            self.due = 0
+
+    def renew(self):
+        """Say that the device is there; False if the link has no room for it."""
+        quality = self._clock.wall()[1]
+        if not self._voice.say("status", self._words("online")):
+            return False
+        self._status = quality
+        return True
+
+    def leave(self, qos=1):
+        """Say that the device goes, where the broker has heard that it is there."""
+        if self._status is not None:
+            self._voice.say("status", self._words("offline"), True, qos)
+
+    def _words(self, state):
+        words = {
+            "state": state,
+            "boot": self._boot.number,
+            "nonce": self._boot.nonce,
+            "clock": self._clock.wall()[1],
+            "next": None,
+        }
+        return json.dumps(words).encode()

@@ -1,0 +1,59 @@
+"""What the device says unasked, on its own topics, sealed: `limpet/<id>/...`.
+
+The one rule: whoever says something hears whether there was room for it, and decides what that
+means. What may not be lost to a restart goes through `keep`. Owner: the main thread.
+"""
+
+import json
+
+
+class Voice:
+    """`base` begins the topics; `open_outbox()` gives the keeper of durable messages, or None
+    where nothing can be stored; it is loaded with the first one."""
+
+    def __init__(self, base, gate, link, open_outbox):
+        self.base = base
+        self.outbox = None  # a mqtt.keeper.Keeper, once there is one
+        self._gate = gate
+        self._link = link
+        self._open_outbox = open_outbox
+
+    def say(self, name, payload, retain=True, qos=1):
+        """Send bytes; False if the link has no room for them."""
+        topic = self.base + name
+        payload = self._gate.seal_for_all(topic, payload)
+        return self._link.publish(topic, payload, qos, retain) is not None
+
+    def keep(self, name, words):
+        """Send a JSON-able dict that may not be lost to a restart; False without room for it."""
+        payload = json.dumps(words).encode()
+        if self.outbox is None:
+            self.outbox = self._open_outbox()
+        if self.outbox is None:
+            return self.say(name, payload, False)
+        topic = self.base + name
+        return self.outbox.publish(topic, self._gate.seal_for_all(topic, payload)) is not None
+
+    def flush(self):
+        """Put on the medium what `keep` took: the process ends."""
+        if self.outbox is not None:
+            self.outbox.flush()
+
+
+class Trail:
+    """The audit's events, as they become due: a part of the loop."""
+
+    def __init__(self, gate, voice):
+        self._gate = gate
+        self._voice = voice
+
+    @property
+    def due(self):
+        """When `step` is wanted, in ms; None for never."""
+        return self._gate.due()
+
+    def step(self, now):
+        """Say what is due; what finds no room is counted."""
+        for event in self._gate.step(now):
+            if not self._voice.keep("event/audit", event):
+                self._gate.audit.dropped += 1
