@@ -7,7 +7,15 @@ then.
 
 import json
 
-from interpreter import THREADS, describe, format_exception, memory, pace_collector, random_bytes
+from interpreter import (
+    THREADS,
+    describe,
+    format_exception,
+    list_folder,
+    memory,
+    pace_collector,
+    random_bytes,
+)
 from wakeup import Channel
 
 from agent import VERSION, boot
@@ -24,7 +32,7 @@ from agent.devices import reset
 from agent.errors import LimpetError
 from agent.keys import Keyring
 from agent.log import Log
-from agent.mqtt import link, packets, session, settings, subscriptions
+from agent.mqtt import fields, link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
 from agent.records import Records, has_log
 from agent.store import Store, make_folder
@@ -79,6 +87,8 @@ class Agent:
         self._service = self._make_service()
         for address, words in self._once.recover(self._boot.number):
             self._service.tell(address, words)
+        if self._storage is None and _has_stored(config["data"], "job-"):
+            self._service.load_jobs()
         self._status = None  # the clock quality last published
         self._is_announced = True  # False while status or about wait for room in the link
         self._status_due = 0
@@ -90,6 +100,8 @@ class Agent:
             subscriptions.Subscribed: self._on_subscribed,
         }
         self._bridge.listen(self._base + "desired", self._on_desired)
+        self._sweep = self._base + "job/+"  # None once the broker has told what it kept
+        self._link.subscribe(self._sweep, 0, subscriptions.NO_LOCAL)
         if self._twin is not None:
             self._tune()
         if config["publish_log"]["level"]:
@@ -184,7 +196,7 @@ class Agent:
         self._registry.add(key.commands(keyring, self._device, self._on_keys_changed))
         self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
         self._add_devices(keyring)
-        self._registry.add_families(("config", "log"), self._load_family)
+        self._registry.add_families(("config", "job", "log"), self._load_family)
         self._registry.add_families(
             late.FAMILIES, lambda name: late.load_family(name, self._config)
         )
@@ -200,9 +212,26 @@ class Agent:
             self._gate,
         )
         self._bridge.connect(service.accept, service.decline, service.commit)
-        self._bridge.listen_to_all(service.receive)
+        self._bridge.listen_to_all(self._on_other)
         service.connect_streams(self._make_streams)
+        service.connect_jobs(self._make_jobs)
         return service
+
+    def _make_jobs(self):
+        from agent.commands.jobs import Jobs
+
+        bounds = self._config["jobs"]
+        parts = (self._store, self._clock, self._boot.number, self._publish_job)
+        return Jobs(*parts, bounds["kept"], bounds["retention_s"])
+
+    def _publish_job(self, name, payload, expiry_s):
+        if not self._link.connected:
+            return False
+        topic = self._base + name
+        if payload:
+            payload = self._gate.seal_for_all(topic, payload)
+        properties = None if expiry_s is None else {fields.MESSAGE_EXPIRY: expiry_s}
+        return self._link.publish(topic, payload, 1, True, properties) is not None
 
     def _make_streams(self, stir):
         from agent.commands.stream import Streams
@@ -226,6 +255,12 @@ class Agent:
         )
 
     def _load_family(self, name):
+        if name == "job":
+            from agent.commands import job_commands
+
+            if self._service.jobs is None:
+                self._service.load_jobs()
+            return job_commands.commands(self._service, self._service.jobs)
         if name == "log":
             from agent.commands import log
 
@@ -303,6 +338,16 @@ class Agent:
         """Hear from the broker what is wanted, and that calls can come."""
         for name in ("desired", "call"):
             self._link.subscribe(self._base + name, 1)
+
+    def _on_other(self, message):
+        start = self._base + "job/"
+        if not message.topic.startswith(start):
+            self._service.receive(message)
+        elif message.retain and message.payload:
+            # What the broker kept of an earlier life, and nobody here knows any more.
+            jobs = self._service.jobs
+            if jobs is None or jobs.find(message.topic[len(start) :]) is None:
+                self._link.publish(message.topic, b"", 1, True)
 
     def _on_desired(self, message):
         try:
@@ -468,6 +513,9 @@ class Agent:
 
     def _check_status(self, now):
         self._status_due = now + STATUS_CHECK_MS
+        if self._sweep is not None and self._status is not None and now >= STATUS_CHECK_MS:
+            self._link.unsubscribe(self._sweep)
+            self._sweep = None
         if self._status is not None and self._status != self._clock.wall()[1]:
             self._publish_status()
 
@@ -578,6 +626,11 @@ def _link_options(mqtt):
     first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
     backoff = Backoff(random_bytes, first_ms, most_ms)
     return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"])
+
+
+def _has_stored(folder, start):
+    """Whether the store holds a value whose name begins with `start`."""
+    return any([name is not None and name.startswith(start) for name, _ in list_folder(folder)])
 
 
 def _call_targets(config):

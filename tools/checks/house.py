@@ -73,6 +73,8 @@ LAYERS = (
         (
             "agent.commands.executor",
             "agent.commands.job",
+            "agent.commands.job_commands",
+            "agent.commands.jobs",
             "agent.commands.once",
             "agent.commands.service",
             "agent.commands.stream",
