@@ -25,6 +25,7 @@ from agent.optional import Optional
 from agent.presence import Presence
 from agent.records import Records
 from agent.store import Store, make_folder
+from agent.sweep import Sweep
 from agent.voice import Trail, Voice
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
@@ -64,6 +65,7 @@ class Agent:
         self.service = self._make_service()
         for address, words in self.once.recover(self.boot.number):
             self.service.tell(address, words)
+        self._sweep = Sweep(self.link, self.base, self.service.knows_job)
         self._handlers = {
             session.Connected: self._on_connected,
             link.Disconnected: self._on_disconnected,
@@ -71,7 +73,7 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
-        self.parts += [self.presence, Trail(self.gate, self.voice)]
+        self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep]
         self.optional.begin()
 
     def _begin(self):
@@ -133,8 +135,9 @@ class Agent:
             self.gate,
         )
         self.bridge.connect(service.accept, service.decline, service.commit)
-        self.bridge.listen_to_all(service.receive)
+        self.bridge.listen_to_all(self._on_other)
         service.connect_streams(self.optional.make_streams)
+        service.connect_jobs(self.optional.make_jobs)
         return service
 
     def _add_commands(self, keyring):
@@ -239,6 +242,10 @@ class Agent:
             event.reason,
             event.retry_in_ms,
         )
+
+    def _on_other(self, message):
+        if not self._sweep.take(message):
+            self.service.receive(message)
 
     def _on_oversized(self, event):
         limit = self.config["mqtt"]["maximum_packet_bytes"]

@@ -102,6 +102,13 @@ _JOURNAL = (
     schema.integer("kib", 64, low=32, high=1048576, unit="KiB", about="its size on the medium"),
 )
 
+_JOBS = (
+    schema.integer("kept", 16, low=1, high=64, about="under way or ended; each up to 1 KiB"),
+    schema.integer(
+        "retention_s", 86400, low=60, high=30 * 86400, unit="s", about="of those that ended"
+    ),
+)
+
 _WATCHDOG = (
     schema.text("path", low=1, high=64, about="/dev/watchdog0; on a board wdt0"),
     schema.integer("timeout_s", 60, low=2, high=65535, unit="s"),
@@ -154,6 +161,7 @@ FIELDS = (
         high=16,
         about="folders that fs.* reaches; [] for none; not given: `files` in the data folder",
     ),
+    schema.structure("jobs", _JOBS, {}),
     schema.structure("outbox", _OUTBOX, {}),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),

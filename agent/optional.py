@@ -4,7 +4,7 @@ The one rule: each is made at its first use, by the main thread, and joined to t
 agent that is asked for none of it holds none of it. Part of the composition root.
 """
 
-from interpreter import format_exception
+from interpreter import format_exception, list_folder
 
 from agent import config as configuration
 from agent import connection
@@ -23,7 +23,11 @@ class Optional:
         self._file = config  # what is in force is this, and what was wanted from afar
         self._twin = self._tuning = self._log_feed = None
         self._no_watchdog = "the configuration names no watchdog"
-        self._loaders = {"config": self._load_config, "log": self._load_log}
+        self._loaders = {
+            "config": self._load_config,
+            "job": self._load_job,
+            "log": self._load_log,
+        }
         self.families = tuple(self._loaders) + tuple(late.FAMILIES)
 
     def load_family(self, name):
@@ -57,6 +61,8 @@ class Optional:
             agent.log.warning("%s", self._twin.notice)
         if agent.storage is None and has_log(agent.config["data"], OUTBOX):
             agent.voice.outbox = self.open_outbox()
+        if agent.storage is None and _has_stored(agent.config["data"], "job-"):
+            agent.service.load_jobs()
         agent.bridge.listen(agent.base + "desired", self._on_desired)
         agent.hardware.adopt = lambda keeper: agent.parts.append(_Feeder(keeper, agent.log))
         if self._twin is not None:
@@ -88,6 +94,23 @@ class Optional:
         mqtt = agent.config["mqtt"]
         sizes = (mqtt["maximum_reply_bytes"], mqtt["maximum_packet_bytes"])
         return Streams(agent.link, agent.gate, agent.base, sizes[0], sizes[1], stir)
+
+    def make_jobs(self):
+        """What is known of commands that outlive their answer."""
+        from agent.commands.jobs import Jobs
+
+        agent = self._agent
+        bounds = agent.config["jobs"]
+        parts = (agent.store, agent.clock, agent.boot.number, agent.voice.tell)
+        return Jobs(*parts, bounds["kept"], bounds["retention_s"])
+
+    def _load_job(self):
+        from agent.commands import job_commands
+
+        service = self._agent.service
+        if service.jobs is None:
+            service.load_jobs()
+        return job_commands.commands(service, service.jobs)
 
     def _load_config(self):
         from agent.commands import config
@@ -209,6 +232,11 @@ class Optional:
         """What `about` says of it."""
         keeper = self._agent.hardware.keeper
         return {"absent": self._no_watchdog} if keeper is None else keeper.about()
+
+
+def _has_stored(folder, start):
+    """Whether the store holds a value whose name begins with `start`."""
+    return any([name is not None and name.startswith(start) for name, _ in list_folder(folder)])
 
 
 class _Feeder:

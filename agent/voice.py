@@ -6,6 +6,8 @@ means. What may not be lost to a restart goes through `keep`. Owner: the main th
 
 import json
 
+from agent.mqtt.fields import MESSAGE_EXPIRY
+
 
 class Voice:
     """`base` begins the topics; `open_outbox()` gives the keeper of durable messages, or None
@@ -23,6 +25,17 @@ class Voice:
         topic = self.base + name
         payload = self._gate.seal_for_all(topic, payload)
         return self._link.publish(topic, payload, qos, retain) is not None
+
+    def tell(self, name, payload, expiry_s=None):
+        """Say a state that the broker forgets after so many seconds, or, where the payload is
+        empty, now; False without room or connection."""
+        if not self._link.connected:
+            return False
+        topic = self.base + name
+        if payload:
+            payload = self._gate.seal_for_all(topic, payload)
+        properties = None if expiry_s is None else {MESSAGE_EXPIRY: expiry_s}
+        return self._link.publish(topic, payload, 1, True, properties) is not None
 
     def keep(self, name, words):
         """Send a JSON-able dict that may not be lost to a restart; False without room for it."""

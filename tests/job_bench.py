@@ -11,10 +11,13 @@ import threading
 import interpreter
 from faulty.disk import Disk
 
+from agent import boot
 from agent import clock as clocks
 from agent.bridge import Bridge
+from agent.commands import job_commands
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
+from agent.commands.jobs import Jobs
 from agent.commands.once import Once
 from agent.commands.registry import Registry
 from agent.commands.service import Service
@@ -82,11 +85,12 @@ class Wire:
 class Bench:
     """One boot on `disk`."""
 
-    def __init__(self, workers, commands, keys=(), disk=None):
+    def __init__(self, workers, commands, keys=(), disk=None, kept=4, retention_s=3600):
         self.workers = workers
         self.clock = Clock()
         self.disk = Disk() if disk is None else disk
         self.wire = Wire()
+        self.asked = 0
         self._woken = threading.Semaphore(0)
         self.executor = Executor(workers, ROOM, self.clock, self._woken.release)
         self.registry = Registry()
@@ -109,7 +113,28 @@ class Bench:
         self.service.connect_streams(
             lambda stir: Streams(self.wire, self.gate, BASE, 700, 700, stir)
         )
+        self.service.connect_jobs(self._make_jobs)
+        self.registry.add_families(("job",), self._load_jobs)
+        self.bounds = (kept, retention_s)
+        self.boot = boot.begin(store)
+        boot.record(store, self.boot, 0)
+        for address, words in self.once.recover(self.boot.number):
+            self.service.tell(address, words)
         self.executor.start()
+
+    def _make_jobs(self):
+        parts = (self.store, self.clock, self.boot.number, self._publish_job)
+        return Jobs(*parts, *self.bounds)
+
+    def _publish_job(self, name, payload, expiry_s):
+        if not self.wire.connected:
+            return False
+        return self.wire.publish(BASE + name, payload, 1, True) is not None
+
+    def _load_jobs(self, name):
+        if self.service.jobs is None:
+            self.service.load_jobs()
+        return job_commands.commands(self.service, self.service.jobs)
 
     def send(self, topic, payload):
         """A message comes."""
@@ -118,7 +143,10 @@ class Bench:
     def call(self, method, params=None, id="0123456789ab", **members):
         """A request comes, and what the loop does in the rest of that turn."""
         document = {"id": id, "reply": PREFIX + "me", "method": method, "params": params or {}}
+        document["reply_within"] = 3600  # or the clock's leaps would make a job of everything
         document.update(members)
+        if document["reply_within"] is None:
+            del document["reply_within"]
         self.send(BASE + "call", json.dumps(document).encode())
         return self.turn()
 
@@ -153,6 +181,24 @@ class Bench:
         """The `count`-th response, waited for."""
         self.until(lambda: len(self.replies()) >= count)
         return self.replies()[count - 1]
+
+    def states(self, name="0123456789ab"):
+        """What was published of a job so far, as dicts; None for an emptied topic."""
+        found = []
+        for topic, payload, is_retained in self.wire.sent:
+            if topic == "%sjob/%s" % (BASE, name):
+                assert is_retained
+                found.append(json.loads(payload) if payload else None)
+        return found
+
+    def ask(self, method, params=None):
+        """Call a command that answers soon; its result, or the error's code."""
+        self.asked += 1
+        identity = "ask-%08d" % self.asked
+        self.call(method, params, identity)
+        self.until(lambda: any([r["id"] == identity for r in self.replies()]))
+        reply = [r for r in self.replies() if r["id"] == identity][0]
+        return reply["result"] if "result" in reply else reply["error"]["code"]
 
     def chunks(self, name="0123456789ab"):
         """Messages of a stream so far, as (dict, bytes)."""

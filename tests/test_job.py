@@ -83,7 +83,7 @@ def test_a_rest_passes_without_a_thread(workers):
 
     bench = Bench(workers, [command("t.rest", rest), command("t.plain", lambda params: 1, PLAIN)])
     bench.call("t.rest")
-    bench.until(lambda: bench.service.due is not None)
+    bench.until(lambda: bench.executor.due is not None)
     bench.call("t.plain", id="plain-request")
     assert bench.answer(2)["result"] in ("rested", 1)
     assert rested[0] >= 60000
@@ -101,7 +101,7 @@ def test_a_cancel_ends_a_generator_at_its_yield_and_it_can_clean_up(workers):
 
     bench = Bench(workers, [command("t.stay", stay)])
     bench.call("t.stay")
-    bench.until(lambda: bench.service.due is not None)
+    bench.until(lambda: bench.executor.due is not None)
     bench.service.cancel(bench.executor.jobs[0])
     assert bench.answer()["error"]["code"] == "cancelled" and cleaned == [True]
 

@@ -207,10 +207,12 @@ def test_while_something_is_on_trial_a_document_waits():
 def test_it_leaves_once_the_answer_is_delivered_and_not_later_than_it_must():
     device = Device()
     device.tuning.edit({"mqtt": {"host": "other"}}, [], ASIS)
-    assert device.reports == [] and device.tuning.due == 1000 + LEAVE_LEAST_MS
+    assert device.reports == [] and device.tuning.due == 0  # to report, at the next turn
+    device.step(0)
+    assert len(device.reports) == 1 and device.tuning.due == 1000 + LEAVE_LEAST_MS
     device.is_drained = False
     device.step(LEAVE_LEAST_MS)
-    assert device.reports[-1]["trial"]["left_s"] == 119 and device.told == []
+    assert device.reports[-1]["trial"]["left_s"] == 120 and device.told == []
     device.step(LEAVE_MOST_MS)
     assert device.told == ["leave for other"]
     device.step(1)

@@ -179,6 +179,15 @@ class Gate:
         self.audit.note_refusal("stale", key, self._clock.now())
         raise Stale("its number is not above those that were taken", data)
 
+    def caller(self, key_name):
+        """The Caller that the holder of a key is now. Raises Denied for one known no more."""
+        if key_name == policies.ANONYMOUS:
+            return self._anyone
+        key = self.keyring.find(key_name)
+        if key is None:
+            raise policies.Denied("the key %s is known here no more" % key_name)
+        return policies.Caller(key.name, key.permissions)
+
     def authorise(self, caller, command, identity):
         """Raise Denied unless `caller` may run `command`; what changes something is audited."""
         try:

@@ -46,6 +46,16 @@ class Hardware:
             except Unavailable:
                 pass  # whoever needs it is told
 
+    def supervise(self):
+        """The Keeper of this process's watchdogs."""
+        if self.keeper is None:
+            from agent.devices.keeper import Keeper
+
+            self.keeper = Keeper()
+            if self.adopt is not None:
+                self.adopt(self.keeper)
+        return self.keeper
+
     def check_wait(self, what, stall_ms):
         """Raise unless a call that may last long is harmless here, or the caller accepts a stall.
 

@@ -76,6 +76,8 @@ class Job:
     saved = None  # the newest checkpoint
     changed = False  # something was told that the main thread has not seen
     is_shown = False  # whether somebody follows what it tells
+    row = None  # of jobs.Jobs, once it is a job to its caller
+    reply_at = 0  # when it becomes one if it has not ended: monotonic ms
     stream = None  # a stream.Stream, once it has written or read
     streams = None  # what opens one
     _body = None

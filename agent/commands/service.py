@@ -11,8 +11,10 @@ thread.
 
 from collections import namedtuple
 
+from agent.commands import policy
 from agent.commands.executor import Task
 from agent.commands.gate import Repeated
+from agent.commands.job import REST
 from agent.commands.message import (
     NOWHERE,
     Moment,
@@ -38,6 +40,7 @@ Incoming = namedtuple(
 
 
 _NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-@:."
+NO_PLACE_MS = 1000  # after which a command that cannot become a job is looked at again
 MOST_WAITING = 4  # addresses that the one answer of a running command goes to
 
 
@@ -62,6 +65,10 @@ class Service:
         self._gate = gate
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
+        self._open_jobs = None
+        self.jobs = None  # what outlived `reply_within`, once there is one: a jobs.Jobs
+        self._reply_due = REST  # when the next of those under way becomes a job
+        self._watchers = []  # (Job, Job that waits for its end)
         self._make_streams = None
         self._streams = None  # of long work, once there is some
         self._addresses = {}  # key of a `once` request under way: where its answer goes
@@ -70,6 +77,10 @@ class Service:
         self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
+
+    def connect_jobs(self, open_jobs):
+        """`open_jobs()` gives the Jobs, or None if there can be none just now."""
+        self._open_jobs = open_jobs
 
     def connect_streams(self, make):
         """`make(stir)` gives the Streams of long work, when the first is to start."""
@@ -191,6 +202,10 @@ class Service:
     def _answer_known(self, ticket, address):
         """Answer a request that came before; False if it did not."""
         words = self._once.look_up(ticket)
+        if words is None and self.jobs is not None:
+            # One that a restart cut off may go on as a job.
+            row = self.jobs.find_ticket(ticket)
+            words = None if row is None else {"result": {"job": row.id}}
         if words is None:
             return False
         if words is not RUNNING:
@@ -219,17 +234,27 @@ class Service:
         Returns True while something waits for this thread.
         """
         if self._executor.jobs:  # one turn only: the link gets its own between any two
-            job = self._executor.run_next(self._clock.now())
+            now = self._clock.now()
+            job = self._executor.run_next(now)
             if job is not None:
                 self._end_job(job)
+            if now >= self._reply_due:
+                self._promote_due(now)
         if self._streams is not None:
             self._streams.step()
+        if self.jobs is not None:
+            self.jobs.step(self._clock.now())
         return self._executor.has_turns() or len(self._ended) > 0 or self.restarts
 
     @property
     def due(self):
         """When `step` is wanted though nothing comes: monotonic ms, or None."""
-        return self._executor.due
+        due = self._executor.due
+        if self._executor.jobs and (due is None or self._reply_due < due):
+            due = self._reply_due
+        if self.jobs is not None and self.jobs.due is not None:
+            due = self.jobs.due if due is None else min(due, self.jobs.due)
+        return due
 
     def restart(self):
         """Have the agent ended, and started again, once what has ended is answered."""
@@ -256,12 +281,88 @@ class Service:
 
     def _launch(self, task):
         job = self._executor.submit(task)
-        if isinstance(task.command.mode, tuple):
-            job.id = self._name_of(task.request.address)
+        self._equip(job)
+        job.reply_at = job.now() + task.request.reply_within_ms
+        if job.reply_at < self._reply_due:
+            self._reply_due = job.reply_at
+        if task.request.reply_within_ms == 0:
+            self._promote(job)
+        self._executor.launch(job)
+
+    def _equip(self, job):
+        """Give a task what only tasks use."""
+        if isinstance(job.task.command.mode, tuple):
+            job.id = self._name_of(job.task.request.address)
             if self._streams is None and self._make_streams is not None:
                 self._streams = self._make_streams(self._executor.stir)
             job.streams = self._streams
+
+    def _promote_due(self, now):
+        """Make jobs of those under way whose callers have waited long enough."""
+        due = REST
+        for job in self._executor.jobs:
+            if job.is_shown:
+                continue
+            if job.reply_at <= now:
+                if self._promote(job):
+                    continue
+                job.reply_at = now + NO_PLACE_MS
+            due = min(due, job.reply_at)
+        self._reply_due = due
+
+    def _promote(self, job):
+        """Answer with the name of a job, and tell the rest there; False if there is no place."""
+        if self._open_jobs is not None and self.jobs is None:
+            self.jobs = self._open_jobs()
+        row = None if self.jobs is None else self.jobs.admit(job)
+        if row is None:
+            return False
+        words = {"result": {"job": row.id}}
+        ticket = job.task.ticket
+        if ticket is None:
+            self._answer_result(job.task.request.address, words["result"])
+        else:
+            self._once.end(ticket, words)
+            self._ended.append((ticket, words))
+        return True
+
+    def load_jobs(self):
+        """Know the jobs of the boot before, and go on with those that may."""
+        self.jobs = self._open_jobs()
+        if self.jobs is not None:
+            self.jobs.load(self._revive)
+
+    def _revive(self, request, ticket, checkpoint):
+        command = self._registry.find(request.method)
+        self.check_may(request.address.key, command)
+        params = self._registry.checked_params(command, request.params)
+        job = self._executor.submit(Task(request, command, params, ticket))
+        self._equip(job)
+        job.resume_from = checkpoint
         self._executor.launch(job)
+        return job
+
+    # What `job.*` asks.
+
+    def knows_job(self, identity):
+        """Whether a job of that id is known."""
+        return self.jobs is not None and self.jobs.find(identity) is not None
+
+    def check_may(self, key_name, command):
+        """Raise Denied unless the holder of a key may run `command` now."""
+        policy.check_command(self._gate.keyring.policy, self._gate.caller(key_name), command)
+
+    def under_way(self):
+        """All Jobs under way, in the order they came."""
+        return self._executor.jobs
+
+    def is_under_way(self, job):
+        """Whether a Job has not ended."""
+        return job in self._executor.jobs
+
+    def watch(self, job, waiting):
+        """Let `waiting`, a Job, go on when `job` ends."""
+        self._watchers.append((job, waiting))
 
     def _name_of(self, address):
         """What a job is called: by the id of its request where that may stand in a topic."""
@@ -278,7 +379,15 @@ class Service:
     def _end_job(self, job):
         if job.stream is not None:
             self._streams.end(job)
-        self._end(job.outcome)
+        if job.row is None:
+            self._end(job.outcome)
+        else:
+            self.jobs.ended(job, self._words(job.outcome))
+        if self._watchers:
+            for other, waiting in self._watchers:
+                if other is job:
+                    self._executor.stir(waiting)
+            self._watchers = [pair for pair in self._watchers if pair[0] is not job]
 
     def _end(self, outcome):
         ticket = outcome.task.ticket

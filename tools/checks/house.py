@@ -73,6 +73,8 @@ LAYERS = (
         (
             "agent.commands.executor",
             "agent.commands.job",
+            "agent.commands.job_commands",
+            "agent.commands.jobs",
             "agent.commands.once",
             "agent.commands.service",
             "agent.commands.stream",
@@ -88,6 +90,7 @@ LAYERS = (
             "agent.connection",
             "agent.voice",
             "agent.presence",
+            "agent.sweep",
             "agent.report",
             "agent.optional",
             "agent.app",
