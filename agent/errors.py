@@ -133,3 +133,15 @@ class CommandFailed(LimpetError):
     """The command's own code raised; `data` may hold the traceback."""
 
     code = "failed"
+
+
+class Cancelled(LimpetError):
+    """It was asked to end before its end, and did; `data` may hold what it came to."""
+
+    code = "cancelled"
+
+
+class TimedOut(LimpetError):
+    """It ran longer than it may, and was ended."""
+
+    code = "timeout"

@@ -2,8 +2,9 @@
 
 MicroPython's parser takes commas and colons for white space: `{"a":1,,}` passes it, `["a",1 2]`
 too; 1.25 does not miss a closing bracket at the end; and all make invalid UTF-8 of an escaped
-surrogate pair. The one rule: what one runtime refuses, all refuse. A strict parser in Python costs
-more than the whole rest of a request, so the interpreter parses, the separators are counted
+surrogate pair. The one rule: what one runtime refuses, all refuse. Our own builds have a strict
+parser (firmware/linux/patches), as CPython has; elsewhere a strict one in Python would cost more
+than the whole rest of a request. So the interpreter parses, the separators are counted
 against the values that came out, and the brackets against each other; only where a count is off
 (also because a string holds a separator) is the text gone through in Python, which says where it
 is wrong. What still passes on MicroPython changes no value: separators in the right number but in
@@ -41,7 +42,7 @@ def _loads_strictly(data):
     return json.loads(data, parse_constant=_refuse_constant)
 
 
-_loads = json.loads if _LENIENT else _loads_strictly
+_loads = _loads_strictly if _accepts("NaN") else json.loads
 
 
 def parse_object(data):
@@ -58,10 +59,14 @@ def parse_object(data):
         raise BadJson("nested too deep, or too large")
     if not isinstance(value, dict):
         raise BadJson("expected an object")
-    marks = _structure(value, 1)
+    if not _LENIENT:
+        # What opens fewer containers than may be nested is not nested deeper.
+        if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+            _structure(value, 1)
+        return value
     # Most requests have no separator inside a string, so that the count alone settles it.
-    if _LENIENT and (
-        marks != data.count(b",") + data.count(b":") or (_MISSES_END and _is_unbalanced(data))
+    if _structure(value, 1) != data.count(b",") + data.count(b":") or (
+        _MISSES_END and _is_unbalanced(data)
     ):
         wrong = explain(data)
         if wrong:

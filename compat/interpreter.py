@@ -134,6 +134,14 @@ def format_exception(error):
     return text.getvalue()
 
 
+def program():
+    """The words that start another interpreter like this one; its own options come behind them."""
+    if _CPYTHON:
+        return [sys.executable, "-u"]  # what it prints is seen at once
+    # limpetd runs the agent unless it is told to be an interpreter.
+    return [sys.executable] + (["--python"] if "limpetd" in sys.modules else [])
+
+
 def random_bytes(count):
     """`count` bytes from the system's source of randomness."""
     return os.urandom(count)

@@ -1,6 +1,6 @@
 """Names made at run time are the names of the source: whatever an interpreter does to find them.
 
-Our own Linux build looks names up through a filter (firmware/linux/patches); a fault there would
+Our own Linux builds find names by an index (firmware/linux/patches); a fault there would
 show as an attribute that is not found although it is there.
 """
 

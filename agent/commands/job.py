@@ -17,7 +17,7 @@ from collections import namedtuple
 
 from interpreter import format_exception
 
-from agent.errors import CommandFailed, Expired, LimpetError
+from agent.errors import Cancelled, CommandFailed, Expired, LimpetError, TimedOut
 
 # What came of a command: exactly one of result and error counts; error is None or a LimpetError.
 Outcome = namedtuple("Outcome", ("task", "result", "error"))
@@ -28,18 +28,6 @@ MAX_LINE = 200  # characters
 MAX_PHASE = 60
 MOST_WAIT_MS = 600_000  # at once: whoever waits looks again after it
 REST = 1 << 40  # ms: longer than anything; until something happens
-
-
-class Cancelled(LimpetError):
-    """It was asked to end before its end, and did; `data` may hold what it came to."""
-
-    code = "cancelled"
-
-
-class TimedOut(LimpetError):
-    """It ran longer than it may, and was ended."""
-
-    code = "timeout"
 
 
 def _steps():

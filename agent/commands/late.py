@@ -3,7 +3,7 @@
 The one rule: the main thread loads, and an agent that is asked for none of it holds none of it.
 """
 
-FAMILIES = ("fs",)
+FAMILIES = ("fs", "shell", "python")
 
 
 def load_family(name, config):
@@ -22,4 +22,18 @@ def _load_files(config):
     return fs.commands(fs.Files(tree, mqtt["maximum_packet_bytes"], mqtt["maximum_reply_bytes"]))
 
 
-_LOADERS = {"fs": _load_files}
+def _load_shell(config):
+    from agent import system_calls
+    from agent.commands import shell
+
+    system_calls.prepare()
+    return shell.commands()
+
+
+def _load_python(config):
+    from agent.commands import python
+
+    return python.commands(python.make_sessions("."))
+
+
+_LOADERS = {"fs": _load_files, "shell": _load_shell, "python": _load_python}

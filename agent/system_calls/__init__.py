@@ -34,11 +34,16 @@ _state = {"loaded": None, "reason": None}  # the main thread's, which loads befo
 
 def load():
     """The back end of this interpreter. Raises Unavailable with every reason."""
-    if _state["loaded"] is None and _state["reason"] is None:
-        _look()
+    prepare()
     if _state["loaded"] is None:
         raise Unavailable(_state["reason"])
     return _state["loaded"]
+
+
+def prepare():
+    """Look for a back end now, so that no worker has to import; whoever needs it is told."""
+    if _state["loaded"] is None and _state["reason"] is None:
+        _look()
 
 
 def _look():

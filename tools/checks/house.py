@@ -56,6 +56,8 @@ LAYERS = (
             "agent.devices.*",
             "agent.files",
             "agent.files.*",
+            "agent.processes",
+            "agent.python_child",
             "agent.system_calls",
             "agent.system_calls.*",
             "agent.keys",

@@ -36,8 +36,13 @@
 #define MICROPY_PY_ASYNCIO (0)           // 1,020, and 8 KB of Python that would be frozen
 #define MICROPY_PY_MICROPYTHON_RINGIO (0) // 589
 
-// The hash kept with each name only hurries interning along; two bytes are 4 KB in all.
+// The hash kept with each name hurries interning along; two bytes are 4 KB in all, and worth it
+// where all names are found by it (patches/interned-index.patch).
+#ifdef __LP64__
+#define MICROPY_QSTR_BYTES_IN_HASH (2)
+#else
 #define MICROPY_QSTR_BYTES_IN_HASH (1)
+#endif
 
 // For a person at a prompt, or one who debugs the interpreter.
 #undef MICROPY_DEBUG_PRINTERS
