@@ -58,7 +58,7 @@ def main(arguments):
     if "--check" in options:
         print("%s: fit for use" % options["--config"])
         return 0
-    return serve(Agent(values))
+    return serve(Agent(values, options["--config"]))
 
 
 def parse_arguments(arguments):

@@ -36,9 +36,10 @@ AUTO_WORKERS = {"gil": 1, "unsafe": 0, "none": 0}
 
 
 class Agent:
-    """All parts of one device. `config` is what `agent.config.load` returns."""
+    """All parts of one device. `config` is what `agent.config.load` returns, `file` its path."""
 
-    def __init__(self, config, write_log=None):
+    def __init__(self, config, file=None, write_log=None):
+        self.file = file
         self.device = config["device"]
         self.base = "%s/%s/" % (config["root"], self.device)
         self.store, self.storage = _open_store(config["data"])

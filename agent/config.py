@@ -189,11 +189,9 @@ def load(path):
     if len(data) > MAX_FILE_BYTES:
         raise BadConfig("%s: more than %d bytes" % (path, MAX_FILE_BYTES))
     try:
-        values = parse(data)
+        return parse(data)
     except BadConfig as error:
         raise BadConfig("%s: %s" % (path, error.message))
-    values["file"] = path  # it may hold a password, so that no command may read it
-    return values
 
 
 def parse(data):

@@ -34,7 +34,7 @@ class Optional:
         """The commands of the family called `name`."""
         if name in self._loaders:
             return self._loaders[name]()
-        return late.load_family(name, self._agent.config)
+        return late.load_family(name, self._agent.config, self._agent.file)
 
     def settings_in_force(self):
         """The configuration with what was wanted from afar, before anything is made of it."""

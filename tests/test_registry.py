@@ -40,13 +40,49 @@ def test_params_are_checked_and_filled_in():
     error = raises(BadParams, registry.checked_params, command, {"m": 1})
     assert error.message == "m: unknown; known here: n"
     error = raises(BadParams, registry.checked_params, registry.find("rpc.list"), {"m": 1})
-    assert error.message == "m: unknown; known here: no member"
+    assert error.message == "m: unknown; known here: after, family, most"
 
 
 def test_the_list_names_every_command_with_its_rules():
-    listed = filled().find("rpc.list").call({})
-    assert [entry["name"] for entry in listed] == ["rpc.describe", "rpc.list", "z.z"]
-    assert listed[2] == {"name": "z.z", "permission": "read", "repeat": "repeat", "about": "It."}
+    told = ask_list(filled())
+    assert names_of(told) == ["rpc.describe", "rpc.list", "z.z"] and not told["more"]
+    words = {"name": "z.z", "permission": "read", "repeat": "repeat", "about": "It."}
+    assert told["commands"][2] == words
+
+
+def test_the_list_comes_in_pages_and_by_family():
+    registry = filled()
+    told = ask_list(registry, most=2)
+    assert names_of(told) == ["rpc.describe", "rpc.list"] and told["more"]
+    told = ask_list(registry, most=2, after="rpc.list")
+    assert names_of(told) == ["z.z"] and not told["more"]
+    assert names_of(ask_list(registry, family="rpc", most=1)) == ["rpc.describe"]
+    assert names_of(ask_list(registry, family="rpc", after="rpc.describe")) == ["rpc.list"]
+    assert ask_list(registry, family="none") == {"commands": [], "more": False}
+
+
+def test_a_page_loads_only_the_families_that_may_be_on_it():
+    registry, loaded = filled(), []
+
+    def load(name):
+        loaded.append(name)
+        return [make(name + ".b"), make(name + ".a")]
+
+    registry.add_families(("b", "s", "y"), load)
+    told = ask_list(registry, most=3)
+    assert names_of(told) == ["b.a", "b.b", "rpc.describe"] and loaded == ["b"]
+    told = ask_list(registry, most=3, after="rpc.describe")
+    assert names_of(told) == ["rpc.list", "s.a", "s.b"] and told["more"] and "y" in loaded
+    assert names_of(ask_list(registry, most=9, after="s.b")) == ["y.a", "y.b", "z.z"]
+
+
+def ask_list(registry, **params):
+    command = registry.find("rpc.list")
+    return command.call(registry.checked_params(command, params))
+
+
+def names_of(told):
+    return [entry["name"] for entry in told["commands"]]
 
 
 def test_a_description_tells_the_parameters():

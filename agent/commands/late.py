@@ -6,23 +6,24 @@ The one rule: the main thread loads, and an agent that is asked for none of it h
 FAMILIES = ("fs", "shell", "python")
 
 
-def load_family(name, config):
-    """The commands of the family called `name`."""
-    return _LOADERS[name](config)
+def load_family(name, config, file):
+    """The commands of the family called `name`; `file` is the configuration's, or None."""
+    return _LOADERS[name](config, file)
 
 
-def _load_files(config):
+def _load_files(config, file):
     from agent.commands import fs
     from agent.files.tree import make_tree
 
     mqtt = config["mqtt"]
     tls = mqtt["tls"] or {}
-    secrets = [config.get("file"), tls.get("key"), tls.get("certificate")]
+    # The configuration may hold a password, so that no command may read it.
+    secrets = [file, tls.get("key"), tls.get("certificate")]
     tree = make_tree(config["files"], config["data"], secrets)
     return fs.commands(fs.Files(tree, mqtt["maximum_packet_bytes"], mqtt["maximum_reply_bytes"]))
 
 
-def _load_shell(config):
+def _load_shell(config, file):
     from agent import system_calls
     from agent.commands import shell
 
@@ -30,7 +31,7 @@ def _load_shell(config):
     return shell.commands()
 
 
-def _load_python(config):
+def _load_python(config, file):
     from agent.commands import python
 
     return python.commands(python.make_sessions("."))

@@ -83,7 +83,7 @@ class Registry:
         """The command called `name`. Raises UnknownMethod."""
         command = self._commands.get(name)
         if command is None and self._family_names:
-            self._load_family(name.split(".")[0])
+            self._load_family(_family(name))
             command = self._late.get(name)
         if command is None:
             raise UnknownMethod("%s: this device has no such command; rpc.list names all" % name)
@@ -95,11 +95,23 @@ class Registry:
             self._add_to(self._late, load(name))
             del self._families[name]
 
-    def names(self):
-        """Every name, sorted; loads every family to know them."""
-        for name in list(self._families):
+    def page(self, after, most, family=None):
+        """Up to `most` names above `after`, of one family or of all, in order; whether there are
+        more. Only families of which a name may be among them are loaded."""
+        found = []
+        for name in sorted(self._all_families()):
+            if family not in (None, name) or name < after.split(".")[0]:
+                continue
+            if len(found) > most:
+                break
             self._load_family(name)
-        return sorted(list(self._commands) + list(self._late))
+            known = [n for n in list(self._commands) + list(self._late) if _family(n) == name]
+            found += sorted([each for each in known if each > after])
+        return found[:most], len(found) > most
+
+    def _all_families(self):
+        names = list(self._commands) + list(self._late)
+        return set([_family(name) for name in names] + list(self._families))
 
     def checked_params(self, command, params):
         """`params` with defaults filled in. Raises BadParams with the path of the wrong one."""
@@ -119,6 +131,10 @@ class Registry:
             words = describe(self._commands[name])
             total.update(canonical(words).encode())
         return hexlify(total.digest()[:8]).decode()
+
+
+def _family(name):
+    return name.split(".")[0]
 
 
 def summarise(command):

@@ -136,6 +136,13 @@ def _describe(_device, request):
     return dict(_summary(name), params=PARAMS.get(name, []))
 
 
+def _list(_device, request):
+    after = request["params"].get("after", "")
+    family = request["params"].get("family")
+    names = [n for n in sorted(COMMANDS) if n > after and family in (None, n.split(".")[0])]
+    return {"commands": [_summary(name) for name in names[:2]], "more": len(names) > 2}
+
+
 def _summary(name):
     permission, repeat, about = COMMANDS[name]
     return {"name": name, "permission": permission, "repeat": repeat, "about": about}
@@ -148,7 +155,7 @@ def _open(_device, request):
 
 
 TRUTHS = {
-    "rpc.list": lambda _device, _request: [_summary(name) for name in COMMANDS],
+    "rpc.list": _list,
     "rpc.describe": _describe,
     "system.ping": lambda _device, _request: {},
     "system.echo": lambda _device, request: {"text": request["params"].get("text", "")},

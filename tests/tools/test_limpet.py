@@ -298,6 +298,18 @@ def test_describe_shows_types_units_ranges_and_a_call(limpet):
     assert out.endswith("\n  limpet call pump-7 valve.open degrees=DEGREES\n")
 
 
+def test_describe_of_a_family_lists_its_commands(limpet):
+    said = succeed(limpet("describe", "pump-7", "system"))
+    assert "system.echo" in said and "system.ping" in said and "valve.open" not in said
+    assert "has no commands called moon.*" in fail(limpet("describe", "pump-7", "moon"), 2)
+
+
+def test_a_device_that_lists_for_ever_is_told(limpet, broker):
+    page = {"commands": [{"name": "a.b"}], "more": True}
+    with ScriptedDevice(broker, "odd", {"rpc.list": lambda *_: page}, root="r9"):
+        assert "in a form known here" in fail(limpet("--root", "r9", "describe", "odd"), 1)
+
+
 def test_describe_as_json_is_the_devices_own_words(limpet):
     said = json.loads(succeed(limpet("describe", "pump-7", "valve.open", "--json")))
     assert said["params"][0]["high"] == 90
@@ -305,7 +317,7 @@ def test_describe_as_json_is_the_devices_own_words(limpet):
 
 def test_describe_survives_a_device_that_describes_itself_otherwise(limpet, broker):
     script = {
-        "rpc.list": lambda _device, _request: {"not": "a list"},
+        "rpc.list": lambda _device, _request: {"not": "a list", "more": True},
         "rpc.describe": lambda _device, _request: {
             "name": "x",
             "params": [

@@ -152,6 +152,24 @@ class Fleet:
         `Call.result`."""
         return self.submit(device, method, params, **options).result()
 
+    def commands(self, device, family=None, **options) -> list[dict]:
+        """What the device can be asked: name, permission, repeat rule and meaning of each.
+
+        `family` is the part of a name before the dot. Errors as `call`, and BadReply."""
+        found = []
+        while True:
+            params = {"after": found[-1]["name"] if found else "", "family": family}
+            said = self.call(device, "rpc.list", params, **options)
+            page = said.get("commands") if isinstance(said, dict) else None
+            is_new = isinstance(page, list) and all(
+                _is_above(each, params["after"]) for each in page
+            )
+            if not is_new or (said.get("more") and not page):
+                raise BadReply(f"{device} does not list its commands in a form known here")
+            found += page
+            if not said.get("more"):
+                return found
+
     def submit(self, device, method, params=None, *, ttl=None, timeout=None, id=None) -> Call:
         """Send a request and return at once; `result()` of what comes back waits.
 
@@ -342,6 +360,13 @@ class Fleet:
             return self.sealer.open_numbered(device, topic, payload)[2]
         except BadReply:
             return False
+
+
+def _is_above(listed, after):
+    """Whether a listed command is in order, so that a device cannot make us ask for ever."""
+    return (
+        isinstance(listed, dict) and isinstance(listed.get("name"), str) and listed["name"] > after
+    )
 
 
 def _nothing():

@@ -66,14 +66,17 @@ def call(fleet, names):
 def describe(fleet, names):
     """What a device, or one of its commands, takes and gives."""
     known(fleet, names.device)
-    if names.method:
-        said = fleet.call(names.device, "rpc.describe", {"method": names.method})
-        kind, show = dict, words.one_command
+    if names.method and "." in names.method:
+        said, show = (
+            fleet.call(names.device, "rpc.describe", {"method": names.method}),
+            words.one_command,
+        )
+        if not isinstance(said, dict):
+            raise BadReply(f"{names.device} does not describe itself in a form known here")
     else:
-        said = fleet.call(names.device, "rpc.list")
-        kind, show = list, words.all_commands
-    if not isinstance(said, kind):
-        raise BadReply(f"{names.device} does not describe itself in a form known here")
+        said, show = fleet.commands(names.device, names.method), words.all_commands
+        if not said:
+            raise UsageError(f"{names.device} has no commands called {names.method}.*")
     print(readable(said) if names.json else "\n".join(show(names.device, said)))
 
 

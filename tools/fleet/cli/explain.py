@@ -86,7 +86,7 @@ def _device_error(error, fleet):
 
 def _about_method(error, fleet):
     try:
-        names = [command["name"] for command in fleet.call(error.device, "rpc.list")]
+        names = [command["name"] for command in fleet.commands(error.device)]
         near = difflib.get_close_matches(error.method, names, 3, NEAR)
     except (FleetError, TypeError, KeyError):
         near = []
