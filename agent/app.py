@@ -34,6 +34,7 @@ from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import fields, link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
+from agent.mqtt.rival import Rival
 from agent.records import Records, has_log
 from agent.store import Store, make_folder
 
@@ -69,8 +70,6 @@ class Agent:
         self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
         self.log = Log(config["log"], self._clock, write_log)
         self._record_boot(store)
-        if self._twin is not None and self._twin.notice:
-            self.log.warning("%s", self._twin.notice)
         self._broker = "%s:%d" % (config["mqtt"]["host"], config["mqtt"]["port"])
         targets = _call_targets(config)
         self._gate = self._make_gate(store, targets)
@@ -90,6 +89,7 @@ class Agent:
         if self._storage is None and _has_stored(config["data"], "job-"):
             self._service.load_jobs()
         self._status = None  # the clock quality last published
+        self._rival = Rival()
         self._is_announced = True  # False while status or about wait for room in the link
         self._status_due = 0
         self._handlers = {
@@ -99,12 +99,18 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
-        self._bridge.listen(self._base + "desired", self._on_desired)
         self._sweep = self._base + "job/+"  # None once the broker has told what it kept
         self._link.subscribe(self._sweep, 0, subscriptions.NO_LOCAL)
+        self._begin_tuning()
+
+    def _begin_tuning(self):
+        """Hear what is wanted from afar; load what was wanted before."""
+        self._bridge.listen(self._base + "desired", self._on_desired)
         if self._twin is not None:
+            if self._twin.notice:
+                self.log.warning("%s", self._twin.notice)
             self._tune()
-        if config["publish_log"]["level"]:
+        if self._config["publish_log"]["level"]:
             self._feed_log()
 
     def _begin(self, store):
@@ -451,6 +457,7 @@ class Agent:
         version = "5" if event.version == packets.V5 else "3.1.1"
         self.log.info("connected to %s with MQTT %s", self._broker, version)
         self._is_announced = self._announce()
+        self._rival.connected(self._clock.now())
         if self._tuning is not None:
             self._tuning.connected()
 
@@ -472,6 +479,9 @@ class Agent:
             event.reason,
             event.retry_in_ms,
         )
+        if self._rival.suspects(self._clock.now(), event.code):
+            name = self._session.client_id
+            self.log.warning("each connection is closed soon: has another client the id %s?", name)
 
     def _on_oversized(self, event):
         limit = self._config["mqtt"]["maximum_packet_bytes"]
