@@ -33,8 +33,9 @@ USAGE = """usage: python -m agent --config FILE
 Runs Limpet's agent on this device until it is stopped.
 
   --config FILE  the configuration, one JSON object; the least is {"device": "NAME"}
-  --check        check the configuration and end: status 0 if it can be used
-  --describe     print every member of the configuration as JSON
+  --check        check the configuration, and the files it names, and end: status 0 if it
+                 can be used
+  --describe     print every member of the configuration: what it takes, its default
   --version      print the version
   --help         print this
 
@@ -52,6 +53,8 @@ def main(arguments):
         if "--config" not in options:
             return _print_words(options)
         values = config.load(options["--config"])
+        if "--check" in options:
+            config.probe(values)
     except BadConfig as error:
         sys.stderr.write("agent: %s\n" % error.message)
         return BAD_USAGE

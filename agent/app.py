@@ -21,6 +21,7 @@ from agent.errors import LimpetError
 from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import link, packets, session, subscriptions
+from agent.mqtt.rival import Rival
 from agent.optional import Optional
 from agent.presence import Presence
 from agent.records import Records
@@ -67,6 +68,7 @@ class Agent:
         for address, words in self.once.recover(self.boot.number):
             self.service.tell(address, words)
         self._sweep = Sweep(self.link, self.base, self.service.knows_job)
+        self._rival = Rival()
         self._handlers = {
             session.Connected: self._on_connected,
             link.Disconnected: self._on_disconnected,
@@ -231,6 +233,7 @@ class Agent:
         version = "5" if event.version == packets.V5 else "3.1.1"
         self.log.info("connected to %s with MQTT %s", self._broker(), version)
         self.presence.connected()
+        self._rival.connected(self.clock.now())
         self.optional.connected()
 
     def _on_disconnected(self, event):
@@ -243,6 +246,9 @@ class Agent:
             event.reason,
             event.retry_in_ms,
         )
+        if self._rival.suspects(self.clock.now(), event.code):
+            name = self.session.client_id
+            self.log.warning("each connection is closed soon: has another client the id %s?", name)
 
     def _on_other(self, message):
         if not self._sweep.take(message):

@@ -7,8 +7,10 @@ guessed and no secret is repeated. Reading the file is all the I/O there is.
 import json
 
 from agent import schema
-from agent.errors import BadConfig, BadJson
+from agent.errors import BadConfig, BadJson, LimpetError
+from agent.store import Files, check_folder
 from agent.strict_json import parse_object
+from agent.twin import settings
 
 MAX_FILE_BYTES = 16384  # it is held whole in memory, once as text and once as values
 
@@ -199,7 +201,19 @@ def parse(data):
     try:
         return check(parse_object(data))
     except BadJson as error:
-        raise BadConfig(error.message)
+        raise BadConfig(_with_line(error.message, data))
+
+
+def _with_line(message, data):
+    """The message with line and column, as editors count them, in place of `at byte N`."""
+    head, mark, rest = message.partition("at byte ")
+    digits, colon, tail = rest.partition(":")
+    if not mark or not colon:
+        return message
+    before = data[: int(digits)]
+    line = before.count(b"\n") + 1
+    column = len(before) - (before.rfind(b"\n") + 1) + 1
+    return "%sline %d, column %d:%s" % (head, line, column, tail)
 
 
 def check(document):
@@ -210,6 +224,9 @@ def check(document):
         values["data"] = "data/" + values["device"]
     for path, name in _names(values):
         check_name(path, name)
+    for path, text, is_fit, wanted in _texts(values["mqtt"]):
+        if text is not None and not all([is_fit(character) for character in text]):
+            raise BadConfig("%s: expected %s" % (path, wanted))
     roots = [root["name"] for root in values["files"] or ()]
     if len(set(roots)) < len(roots):
         raise BadConfig("files: two roots have one name")
@@ -219,15 +236,41 @@ def check(document):
 
 
 def probe(values):
-    """Raise BadConfig where a file that `values` name cannot be read."""
+    """Raise BadConfig where a file that `values` name cannot be read, or the folder be made."""
     for name in ("ca", "certificate", "key"):
         path = (values["mqtt"]["tls"] or {}).get(name)
         if path is not None:
             try:
-                with open(path, "rb") as file:
-                    file.read(1)
+                if Files().read(path, 1) is None:
+                    raise OSError("it is not there")
             except OSError as error:
                 raise BadConfig("mqtt.tls.%s: %s: cannot be read: %s" % (name, path, error))
+    try:
+        check_folder(values["data"])
+    except LimpetError as error:
+        raise BadConfig("data: %s" % error.message)
+
+
+def _is_host_character(character):
+    return "!" <= character <= "~"
+
+
+def _is_character(character):
+    """Whether MQTT may carry it (section 1.5.4): brokers close on control characters."""
+    return character >= " " and not "\x7f" <= character <= "\x9f"
+
+
+def _texts(mqtt):
+    """(path, value, what each character must be, the same in words), of values for a broker."""
+    hosts = [("mqtt.host", mqtt["host"])]
+    for index, one in enumerate(mqtt["fallbacks"]):
+        hosts.append(("mqtt.fallbacks[%d].host" % index, one["host"]))
+    if mqtt["tls"]:
+        hosts.append(("mqtt.tls.name", mqtt["tls"]["name"]))
+    for path, host in hosts:
+        yield path, host, _is_host_character, "ASCII characters without a space"
+    for name in ("username", "client_id"):
+        yield "mqtt." + name, mqtt[name], _is_character, "no control character"
 
 
 def _names(values):
@@ -247,5 +290,23 @@ def check_name(path, name):
 
 
 def describe():
-    """Every member with its kind, default and meaning, as JSON text for a person."""
-    return json.dumps([schema.describe(field) for field in FIELDS])
+    """Every member with its kind, default and meaning, a line or two each, for a person."""
+    lines = []
+    for path, field in settings.walk(FIELDS):
+        default = "required" if field.required else "default %s" % json.dumps(field.default)
+        lines.append("%s: %s; %s" % (path, schema.expectation(field), default))
+        if field.about:
+            lines.append("    " + field.about)
+        lines += _inner_lines(field, path)
+    return "\n".join(lines)
+
+
+def _inner_lines(field, path):
+    """Lines for the members of an object that may be null, or of a list's items."""
+    inner = field.fields or ()
+    if field.kind == "list":
+        inner, path = inner[0].fields or (), path + "[]"
+    for one in inner:
+        default = "required" if one.required else "default %s" % json.dumps(one.default)
+        about = "; " + one.about if one.about else ""
+        yield "    %s.%s: %s; %s%s" % (path, one.name, schema.expectation(one), default, about)

@@ -226,9 +226,18 @@ class Keyring:
         )
 
     def promote(self, key):
-        """The spare secret of `key` was used: it is the secret from now on. Raises StoreError."""
-        self._put(Key(key.name, key.permissions, key.spare, key.signer), key.live)
-        return self._keys[key.name]
+        """The spare secret of `key` was used: it is the secret from now on.
+
+        Where that cannot be stored it holds in this run, and both count again after a restart: the
+        holder of the new one is not shut out by a medium that takes nothing.
+        """
+        used = Key(key.name, key.permissions, key.spare, key.signer)
+        try:
+            self._put(used, key.live)
+        except StoreError:
+            self._keys = dict(self._keys)
+            self._keys[key.name] = used
+        return used
 
     def withdraw(self, name):
         """Forget a key; its counters are kept, in case it comes back."""

@@ -25,6 +25,7 @@ from agent.store import Files, StoreError
 
 MAX_RECORD_BYTES = 16384  # a segment is held whole in memory while it is recovered
 SEGMENT_BYTES = 4096  # an erase block of most flash chips
+MAX_SEGMENT = 0x7FFFFFFF  # a name beyond it is not ours: no device lives to write so many
 _USUAL_BYTES = 512  # what one read of a record asks for: more would be set aside for nothing
 _HEAD = "<HI"  # length of the payload, CRC-32 of segment number, place, length and payload
 _HEAD_BYTES = struct.calcsize(_HEAD)
@@ -121,7 +122,9 @@ class Records:
             if name.startswith(start) and name.endswith(end):
                 digits = name[len(start) : -len(end)]
                 if digits and all([digit in "0123456789" for digit in digits]):
-                    yield int(digits)
+                    number = int(digits)
+                    if number <= MAX_SEGMENT and name == "%s%08d%s" % (start, number, end):
+                        yield number
 
     def _recover_segment(self, number, take):
         limit = self._segment_bytes + MAX_RECORD_BYTES  # more than any segment has

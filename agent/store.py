@@ -26,6 +26,9 @@ _MAGIC = b"LMP1"
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
+_KIND, _FILE, _FOLDER = 0xF000, 0x8000, 0x4000  # of the mode that os.stat gives
+
+
 class StoreError(LimpetError):
     """A value could not be kept: no space, no permission, a wrong name; the message says which."""
 
@@ -36,8 +39,14 @@ class Files:
     """The real files: whole reads, synced whole writes."""
 
     def read(self, path, limit):
-        """The first `limit` bytes of the file, or None where there is none. Raises OSError."""
+        """The first `limit` bytes of the file, or None where there is none. Raises OSError.
+
+        What is no file is refused before it is opened: to open a FIFO waits for its other end,
+        for ever. Whoever appends to a file has read it before.
+        """
         try:
+            if os.stat(path)[0] & _KIND != _FILE:
+                raise OSError(errno.EINVAL, "%s is not a file" % path)
             with open(path, "rb") as file:
                 return file.read(limit)
         except OSError as error:
@@ -137,26 +146,45 @@ def _open_record(data):
     return turn, value
 
 
+def check_folder(path):
+    """Raise StoreError where the folder `path` is not there and could not be made either."""
+    for part in _parts(path):
+        try:
+            if os.stat(part)[0] & _KIND != _FOLDER:
+                raise StoreError("%s: it is there and no folder" % part)
+        except OSError:
+            return
+
+
+def _parts(path):
+    """Each folder on the way to `path`, and it."""
+    made = "/" if path.startswith("/") else ""
+    for part in [part for part in path.split("/") if part]:
+        made += part
+        yield made
+        made += "/"
+
+
 def make_folder(path):
     """Make the folder `path`, and those above it that are missing, on the medium.
 
     Raises StoreError.
     """
     parent = "/" if path.startswith("/") else "."
-    made = "/" if path.startswith("/") else ""
-    for part in [part for part in path.split("/") if part]:
-        made += part
+    for made in _parts(path):
         try:
             _make_one(made, parent)
         except OSError as error:
             raise StoreError("%s: cannot be made: %s" % (made, error))
         parent = made
-        made += "/"
 
 
 def _make_one(path, parent):
     try:
-        os.stat(path)
+        is_folder = os.stat(path)[0] & _KIND == _FOLDER
     except OSError:
         os.mkdir(path)
         sync_folder(parent)
+        return
+    if not is_folder:
+        raise OSError(errno.EEXIST, "it is there and no folder")

@@ -47,7 +47,7 @@ _loads = _loads_strictly if _accepts("NaN") else json.loads
 
 def parse_object(data):
     """The object that `data`, UTF-8 bytes, holds. Raises BadJson with what is wrong."""
-    if data.find(b"\\u") >= 0:
+    if data.find(b"\\u") >= 0 or data.find(b"\xed") >= 0:
         data = join_surrogates(data)
     try:
         value = _loads(data)
@@ -72,6 +72,16 @@ def parse_object(data):
         if wrong:
             raise BadJson("not JSON: %s" % wrong)
     return value
+
+
+def _has_surrogate(data):
+    """Whether the bytes of a lone surrogate are in `data`: no UTF-8, but both runtimes take it."""
+    at = data.find(b"\xed")
+    while at >= 0:
+        if data[at + 1 : at + 2] >= b"\xa0":
+            return True
+        at = data.find(b"\xed", at + 1)
+    return False
 
 
 def _is_unbalanced(data):
@@ -106,8 +116,10 @@ def join_surrogates(data):
     """`data` with each escaped surrogate pair written as the character it stands for.
 
     RFC 8259, section 7. A surrogate without its other half is no character, and cannot be written
-    as UTF-8: it raises BadJson.
+    as UTF-8: it raises BadJson, as its raw bytes do.
     """
+    if _has_surrogate(data):
+        raise BadJson("not UTF-8")
     out = bytearray()
     at = 0
     while True:

@@ -1,4 +1,4 @@
-"""`fcntl.ioctl` for MicroPython on Linux: through our C module `_linux`, else through `ffi`.
+"""`ioctl` and `flock` of `fcntl` for MicroPython on Linux: through `_linux`, else through `ffi`.
 
 CPython has its own, and never reaches this file. The one rule: the API and the errors are
 CPython's. Where neither way exists, importing it raises ImportError with that reason.
@@ -20,9 +20,13 @@ if _linux is None:
         raise ImportError("this MicroPython has neither the module _linux nor ffi")
     HOLDS_LOCK = True
     _call = ffi.open(None).func("i", "ioctl", "iLp")
+    _flock = ffi.open(None).func("i", "flock", "ii")
 else:
     HOLDS_LOCK = False
     _call = _linux.ioctl
+    _flock = _linux.flock
+
+LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN = 1, 2, 4, 8  # asm-generic/fcntl.h; alike everywhere
 
 
 def ioctl(fd, request, arg=0, mutate_flag=True):
@@ -39,6 +43,13 @@ def ioctl(fd, request, arg=0, mutate_flag=True):
     buffer = arg if is_changed else bytearray(arg)
     status = _checked(_call(fd, request, buffer))
     return status if is_changed else bytes(buffer)
+
+
+def flock(fd, operation):
+    """Lock an open file against other processes; with LOCK_NB raises OSError where one has it."""
+    status = _flock(fd if isinstance(fd, int) else fd.fileno(), operation)
+    if status is not None:  # _linux returns nothing
+        _checked(status)
 
 
 def _checked(status):

@@ -8,7 +8,7 @@ from agent import config
 from agent.errors import BadConfig
 
 WRONG = (
-    (b"", "not JSON: at byte 0"),
+    (b"", "not JSON: line 1, column 1"),
     (b"[]", "expected an object"),
     (b"{}", "device: missing"),
     (b'{"device":"x","mqtt":{"port":"y"}}', "mqtt.port: expected an integer from 1 to 65535"),
@@ -21,7 +21,7 @@ WRONG = (
     (b'{"device":"x","root":"a/#"}', 'root: "#": made of'),
     (b'{"device":"x","groups":["ok","+"]}', 'groups[1]: "+": made of'),
     (b'{"device":"x","workers":-1}', 'workers: expected an integer from 0 to 16 or "auto"'),
-    (b'{"device":"x",}', "not JSON: at byte 14: expected a name in double quotes"),
+    (b'{"device":"x",}', "not JSON: line 1, column 15: expected a name in double quotes"),
 )
 
 
@@ -59,6 +59,55 @@ def test_a_file_is_read_and_its_errors_begin_with_its_path():
         assert config.load(path)["device"] == "x"
 
 
-def test_the_description_is_json_and_names_every_member():
-    words = json.loads(config.describe())
-    assert {word["name"] for word in words} == {field.name for field in config.FIELDS}
+def test_the_description_is_for_a_person_and_names_every_member():
+    lines = config.describe().split("\n")
+    for start in ("device: a string of 1 to 64 characters; required", "mqtt.port: an integer from",
+                  "    mqtt.tls.ca: ", "    mqtt.fallbacks[].host: "):  # fmt: skip
+        assert [line for line in lines if line.startswith(start)], start
+    for field in config.FIELDS:
+        assert [line for line in lines if line.startswith(field.name)], field.name
+
+
+def test_what_no_broker_takes_is_refused_by_its_path():
+    for path, value in (
+        ("host", "a b"),
+        ("host", "b\u00fccher.example"),
+        ("host", "x\n"),
+        ("username", "a\0b"),
+        ("username", "\x9f"),
+        ("client_id", "\x1f"),
+        ("fallbacks", [{"host": "ok"}, {"host": "\0"}]),
+        ("tls", {"name": "not this"}),
+    ):
+        document = {"device": "x", "mqtt": {path: value}}
+        error = raises(BadConfig, config.parse, json.dumps(document).encode())
+        assert error.message.startswith("mqtt." + path) and "expected" in error.message
+    document = {"device": "x", "mqtt": {"username": "J\u00fcrgen 7", "password": "\0"}}
+    assert config.parse(json.dumps(document).encode())["mqtt"]["username"] == "J\u00fcrgen 7"
+
+
+def test_json_that_is_wrong_is_told_by_line_and_column():
+    for text, place in (
+        (b'{\n  "device": "x",\n  "log": loud\n}', "line 3, column 10: expected a value"),
+        (b'{"device": "x",}', "line 1, column 16: expected a name"),
+        (b'{"device": "x"\n\n', "line 3, column 1: expected"),
+    ):
+        assert place in raises(BadConfig, config.parse, text).message
+
+
+def test_files_that_are_named_and_not_there_are_found_by_a_probe():
+    with temporary_folder() as folder:
+        values = config.check({"device": "x", "data": folder, "mqtt": {"tls": {}}})
+        config.probe(values)
+        values["mqtt"]["tls"]["ca"] = folder + "/absent.pem"
+        error = raises(BadConfig, config.probe, values)
+        assert error.message.startswith("mqtt.tls.ca: ") and "not there" in error.message
+        values["mqtt"]["tls"]["ca"] = folder
+        assert "is not a file" in raises(BadConfig, config.probe, values).message
+        values["mqtt"]["tls"] = None
+        with open(folder + "/file", "w") as file:
+            file.write("x")
+        values["data"] = folder + "/file/data"
+        assert raises(BadConfig, config.probe, values).message.startswith("data: ")
+        values["data"] = folder + "/not/yet/there"
+        config.probe(values)

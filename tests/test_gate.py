@@ -476,3 +476,20 @@ def test_no_hostile_request_runs():
         device.gate.step(device.clock.time)
     assert device.gate.audit.refused > count // 2
     assert device.only(live(request("t.act-repeat", "z" * 11), 10**9))[1]["result"] == before + 1
+
+
+def test_a_replaced_secret_counts_on_a_medium_that_takes_nothing():
+    device = Device()
+    device.gate.keyring.replace("ann", secret=BOB)
+    device.disk.read_only = True
+    body = request(method="t.read-repeat")
+    payload = live(body, 7, secret=BOB, reply=REPLY)
+    start = len(device.sent)
+    device.service.accept(Incoming(CALL, payload, False, REPLY, None, None))
+    device.service.commit()
+    topic, answer = device.sent[start][:2]
+    head = answer.split(b"\n", 1)[0].split(b" ")
+    sealed = line(BOB, b" ".join(head[:-1]), answer.split(b"\n", 1)[1], topic, "pump", "", "up")
+    assert sealed == answer and device.ran == ["t.read-repeat"]
+    again = Device(device.disk)  # nothing could be stored: both count again
+    assert again.gate.keyring.find("ann").spare is not None

@@ -246,3 +246,15 @@ def test_other_files_in_the_folder_are_left_alone():
         disk.write("data/" + name, b"other")
     make_and_append(disk, [b"mine"])
     assert recovered(disk)[1] == [b"mine"]
+
+
+def test_a_file_whose_number_is_not_ours_is_left_alone():
+    disk = Disk()
+    make(disk).append([b"one"])
+    for name in ("4294967297", "0000000000000001", "1", "2147483648"):
+        disk.write("data/log-%s.log" % name, b"x" * 40)
+    disk.sync_folder("data")
+    records, found = recovered(disk)
+    assert found == [b"one"] and records.segments == [1]
+    records.append([b"two"])
+    assert recovered(disk)[1] == [b"one", b"two"]

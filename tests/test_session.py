@@ -6,7 +6,7 @@ from support import raises
 from agent.errors import BadMessage
 from agent.mqtt import fields, inbox, packets
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.session import Connected, Ended, Oversized, Received
+from agent.mqtt.session import Connected, Oversized, Received
 from agent.mqtt.subscriptions import NO_LOCAL, Subscribed, Unsubscribed
 
 IMPLEMENTATIONS = FEEDS
@@ -82,7 +82,8 @@ def test_goodbye_takes_the_will_along_or_not(feed):
 def test_a_broker_of_5_may_say_goodbye_with_a_reason(feed):
     peer = Peer(feed)
     assert peer.say(packet(0xE0, b"\x8e\0")) == []
-    assert peer.session.ended == Ended(0x8E, "the broker ended the connection: 0x8e")
+    assert peer.session.ended.reason == 0x8E
+    assert "session taken over" in peer.session.ended.text
 
 
 # Subscribing.

@@ -1,5 +1,7 @@
 """agent/store.py: a value that was acknowledged is there after a power cut at any operation."""
 
+import os
+
 from faulty.disk import Disk, PowerCut
 from support import raises, temporary_folder
 
@@ -139,3 +141,22 @@ def test_folders_are_made_where_they_are_missing():
         with open(folder + "/file", "wb"):
             pass
         assert "cannot be made" in raises(StoreError, make_folder, folder + "/file/x").message
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for():
+    with temporary_folder() as folder:
+        os.mkdir(folder + "/boot.0")
+        assert "boot.0: cannot be read" in raises(StoreError, Store(folder).read, "boot").message
+        raises(StoreError, Store(folder).write, "boot", b"x")
+        if hasattr(os, "mkfifo"):  # opening one waits for its other end, for ever
+            os.mkfifo(folder + "/keys.1")
+            assert "not a file" in raises(StoreError, Store(folder).read, "keys").message
+
+
+def test_a_data_folder_that_is_a_file_is_named():
+    with temporary_folder() as folder:
+        with open(folder + "/data", "w") as file:
+            file.write("x")
+        error = raises(StoreError, make_folder, folder + "/data")
+        assert "data: cannot be made" in error.message and "no folder" in error.message
+        raises(StoreError, make_folder, folder + "/data/inner")

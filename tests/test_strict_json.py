@@ -100,3 +100,15 @@ def test_joining_leaves_every_other_escape_alone():
 def test_half_a_surrogate_pair_is_refused_everywhere():
     for data in (b'{"a":"\\ud83dx"}', b'{"a":"\\uDE00\\ud83d"}', b'{"\\ud800":1}'):
         assert "surrogate" in raises(BadJson, parse_object, data).message
+
+
+def test_the_bytes_of_a_surrogate_are_no_utf8():
+    for text in (
+        b"\xed\xa0\x80",
+        b"x\xed\xbf\xbf",
+        b"\xed\xa0\x81\xed\xb0\x80",
+        b"\xed\x9f\xbf\xed\xa0\x80",
+    ):
+        error = raises(BadJson, parse_object, b'{"a":"' + text + b'"}')
+        assert error.message == "not UTF-8"
+    assert parse_object(b'{"a":"\xed\x9f\xbf"}') == {"a": "\ud7ff"}

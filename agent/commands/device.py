@@ -21,6 +21,13 @@ FAMILIES = {
     "uart": "agent.commands.device_uart",
     "modbus": "agent.commands.device_modbus",
     "i2c": "agent.commands.device_i2c",
+    "spi": "agent.commands.device_spi",
+    "adc": "agent.commands.device_analog",
+    "pwm": "agent.commands.device_analog",
+    "led": "agent.commands.device_analog",
+    "onewire": "agent.commands.device_analog",
+    "rtc": "agent.commands.device_rtc",
+    "memory": "agent.commands.device_memory",
     "watchdog": "agent.commands.device_watchdog",
 }
 
@@ -31,7 +38,10 @@ def load_family(name, hardware):
         return ()
     module = _module(FAMILIES[name])
     hardware.prepare(module.NEEDS)
-    return [_declare(name, hardware, *row) for row in module.COMMANDS]
+    rows = module.COMMANDS
+    if isinstance(rows, dict):  # small families share a module
+        rows = rows[name]
+    return [_declare(name, hardware, *row) for row in rows]
 
 
 def _declare(family, hardware, verb, call, params, permission, repeat, about, mode=PLAIN):

@@ -13,7 +13,8 @@ from collections import namedtuple
 from agent.errors import Unavailable
 
 # module  what to import, or '' where the capability's own module is all there is
-# needs   what must be here: 'module NAME', 'path PATH', 'path START*', or 'attribute MODULE NAME'
+# needs   what must be here: 'module NAME', 'path PATH', 'path START*', 'attribute MODULE NAME', or
+#         'capability NAME'
 Backend = namedtuple("Backend", ("name", "module", "needs"))
 Capability = namedtuple("Capability", ("name", "about", "backends"))
 
@@ -84,6 +85,66 @@ CAPABILITIES = (
         (
             Backend("linux", "agent.devices.i2c", ("module fcntl", "path /dev/i2c-*")),
             Backend("machine", "agent.devices.i2c_machine", ("attribute machine I2C",)),
+        ),
+    ),
+    Capability(
+        "spi",
+        "chips on SPI",
+        (
+            Backend("linux", "agent.devices.spi", ("capability ioctl", "path /dev/spidev*")),
+            Backend("machine", "agent.devices.spi_machine", ("attribute machine SPI",)),
+        ),
+    ),
+    Capability(
+        "adc",
+        "voltages and what other sensors measure",
+        (
+            Backend("linux", "agent.devices.adc", ("path /sys/bus/iio/devices/iio:*",)),
+            Backend("machine", "agent.devices.adc_machine", ("attribute machine ADC",)),
+        ),
+    ),
+    Capability(
+        "pwm",
+        "pulses of a given width",
+        (
+            Backend("linux", "agent.devices.pwm", ("path /sys/class/pwm/pwmchip*",)),
+            Backend("machine", "agent.devices.pwm_machine", ("attribute machine PWM",)),
+        ),
+    ),
+    Capability(
+        "led",
+        "lights, by name or by the line they hang on",
+        (
+            Backend("linux", "agent.devices.led", ("path /sys/class/leds",)),
+            Backend("lines", "agent.devices.led", ("capability gpio",)),
+        ),
+    ),
+    Capability(
+        "onewire",
+        "thermometers on 1-wire",
+        (
+            Backend("linux", "agent.devices.onewire", ("path /sys/bus/w1/devices",)),
+            Backend(
+                "machine",
+                "agent.devices.onewire_machine",
+                ("attribute machine Pin", "module onewire", "module ds18x20"),
+            ),
+        ),
+    ),
+    Capability(
+        "rtc",
+        "clocks that run while all else is off",
+        (
+            Backend("linux", "agent.devices.rtc", ("capability ioctl", "path /dev/rtc*")),
+            Backend("machine", "agent.devices.rtc_machine", ("attribute machine RTC",)),
+        ),
+    ),
+    Capability(
+        "memory",
+        "physical memory and I/O ports",
+        (
+            Backend("linux", "agent.devices.memory", ("path /dev/mem", "capability window")),
+            Backend("machine", "agent.devices.memory_machine", ("attribute machine mem32",)),
         ),
     ),
     Capability(
@@ -177,7 +238,10 @@ class Devices:
 
     def _reason(self, backend):
         for need in backend.needs:
-            reason = self._missing(need)
+            if need.startswith("capability "):
+                reason = self._line(self._find(need[11:])).get("absent")
+            else:
+                reason = self._missing(need)
             if reason is not None:
                 return reason
         return None

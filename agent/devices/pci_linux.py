@@ -2,13 +2,13 @@
 
 The one rule: the slot address names a function, so that two equal boards are told apart; what the
 arguments say is checked against the function's own header before a window is opened. `root` is
-sysfs, or in a test a folder that looks like it; `windows` is a `window_*` module. Nothing locks a
-function against another process.
+sysfs, or in a test a folder that looks like it; `windows` is a `window_*` module. Whoever changes
+a register holds a lock on the function meanwhile, which keeps out whoever asks for it likewise.
 """
 
 import os
 
-from agent.devices import faults, pci
+from agent.devices import faults, pci, ports
 
 ROOT = "/sys/bus/pci/devices"
 _DIGITS = "0123456789abcdef"
@@ -90,19 +90,39 @@ class Functions:
 
     def _with_window(self, slot, bar, writable, use):
         path = self._path(slot, "resource%d" % bar.number)
-        if bar.kind == "io":
-            raise faults.refusal(path, "I/O ports are not reached yet, memory is", "unavailable")
-        skip = bar.address % 4096  # a mapping begins at a page
+        is_io = bar.kind == "io"
+        skip = 0 if is_io else bar.address % 4096  # a mapping begins at a page
+        lock = self._lock(slot) if writable else None
         try:
-            window = self._windows.open_window(path, skip + bar.size, writable)
-        except OSError as error:
-            raise faults.from_os(error, path, "map")
-        try:
-            return use(window, skip)
+            window = (ports if is_io else self._windows).open_window(
+                path, skip + bar.size, writable
+            )
+            try:
+                return use(window, skip)
+            finally:
+                window.close()
         except OSError as error:
             raise faults.from_os(error, path, "access")
         finally:
-            window.close()
+            if lock is not None:
+                lock.close()
+
+    def _lock(self, slot):
+        """The function's open file, locked against other processes. Raises DeviceError: busy."""
+        path = self._path(slot, "config")
+        try:
+            import fcntl
+        except ImportError:
+            return None  # nothing here can lock
+        file = None
+        try:
+            file = open(path, "rb")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if file is not None:
+                file.close()
+            raise faults.from_os(error, path, "lock")
+        return file
 
     def _read(self, slot, name, size):
         path = self._path(slot, name)

@@ -140,6 +140,21 @@ RS485 = (
     ("padding", "u32[5]"),
 )
 
+# linux/spi/spidev.h, one transfer to a message
+SPI_TRANSFER = (
+    ("tx_buf", "pointer64"),
+    ("rx_buf", "pointer64"),
+    ("len", "u32"),
+    ("speed_hz", "u32"),
+    ("delay_usecs", "u16"),
+    ("bits_per_word", "u8"),
+    ("cs_change", "u8"),
+    ("tx_nbits", "u8"),
+    ("rx_nbits", "u8"),
+    ("word_delay_usecs", "u8"),
+    ("pad", "u8"),
+)
+
 _MT, _EV, _WD, _RTC, _GPIO, _RND = (ord(letter) for letter in "mEWp\xb4R")
 
 REQUESTS = tuple(
@@ -198,6 +213,9 @@ REQUESTS = tuple(
             ("TIOCEXCL", "legacy", 0x54, 0x0C, 1, None, "act"),
             ("TIOCSBRK", "legacy", 0x54, 0x27, 1, None, "act"),
             ("TIOCCBRK", "legacy", 0x54, 0x28, 1, None, "act"),
+            ("SPI_IOC_MESSAGE", "write", 0x6B, 0, 1, SPI_TRANSFER, "act"),
+            ("SPI_IOC_RD_MODE32", "read", 0x6B, 5, 1, "u32", "read"),
+            ("SPI_IOC_WR_MODE32", "write", 0x6B, 5, 1, "u32", "act"),
             ("TIOCGRS485", "legacy", 0x54, 0x2E, 1, RS485, "read"),
             ("TIOCSRS485", "legacy", 0x54, 0x2F, 1, RS485, "act"),
             ("SIOCGIFHWADDR", "legacy", 0x89, 0x27, 1, None, "read"),

@@ -12,32 +12,36 @@ class FakeWindows:
         self.memory = memory
         self.open_windows = 0
 
-    def open_window(self, path, size, writable):
+    def open_window(self, path, size, writable, offset=0):
         """Open what `memory` has under `path`."""
         if path not in self.memory:
             raise os_error(_ENOENT)
         self.open_windows += 1
-        return Window(self, self.memory[path], writable)
+        return Window(self, self.memory[path], writable, offset)
 
 
 class Window:
     """One mapping."""
 
-    def __init__(self, owner, data, writable):
+    def __init__(self, owner, data, writable, start):
         self._owner = owner
         self._data = data
+        self._start = start
         self._writable = writable
 
     def load(self, offset, width):
         """One read of `width` bytes, little-endian."""
-        return int.from_bytes(self._open()[offset : offset + width], "little")
+        data = self._open()
+        at = self._start + offset
+        return int.from_bytes(data[at : at + width], "little")
 
     def store(self, offset, width, value):
         """One write of `width` bytes, little-endian."""
         data = self._open()
         if not self._writable:
             raise os_error(_EACCES)
-        data[offset : offset + width] = value.to_bytes(width, "little")
+        at = self._start + offset
+        data[at : at + width] = value.to_bytes(width, "little")
 
     def close(self):
         """Unmap."""

@@ -18,21 +18,22 @@ _EBADF = 9
 _library = ffi.open(None)
 _open = _library.func("i", "open", "si")
 _close = _library.func("i", "close", "i")
-_mmap = _library.func("l", "mmap", "pLiiil")
+# Of 64 bits everywhere: a 32-bit off_t ends at 2 GiB, below where boards have their registers.
+_mmap = _library.func("l", "mmap64", "pLiiiq")
 _munmap = _library.func("i", "munmap", "lL")
 
 _TYPES = {1: uctypes.UINT8, 2: uctypes.UINT16, 4: uctypes.UINT32, 8: uctypes.UINT64}
 
 
-def open_window(path, size, writable):
-    """Map `size` bytes of the file `path`."""
+def open_window(path, size, writable, offset=0):
+    """Map `size` bytes of the file `path` from `offset` on, which begins a page."""
     flags = (_O_RDWR if writable else _O_RDONLY) | _O_SYNC | _O_CLOEXEC
     descriptor = _open(path, flags)
     if descriptor < 0:
         raise OSError(os.errno())
     try:
         protection = _PROT_READ | (_PROT_WRITE if writable else 0)
-        address = _mmap(0, size, protection, _MAP_SHARED, descriptor, 0)
+        address = _mmap(0, size, protection, _MAP_SHARED, descriptor, offset)
         if address == -1:
             raise OSError(os.errno())
         return Window(address, size)

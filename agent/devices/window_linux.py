@@ -10,13 +10,13 @@ from agent.devices.faults import os_error
 _EBADF = 9
 
 
-def open_window(path, size, writable):
-    """Map `size` bytes of the file `path`."""
+def open_window(path, size, writable, offset=0):
+    """Map `size` bytes of the file `path` from `offset` on."""
     flags = (_linux.O_RDWR if writable else _linux.O_RDONLY) | _linux.O_SYNC
     descriptor = _linux.open(path, flags)
     try:
         protection = _linux.PROT_READ | (_linux.PROT_WRITE if writable else 0)
-        return Window(_linux.mmap(descriptor, size, protection))
+        return Window(_linux.mmap(descriptor, size, protection, _linux.MAP_SHARED, offset))
     finally:
         _linux.close(descriptor)
 

@@ -246,6 +246,8 @@ class Reader:
 
 
 def _said(text, reason, properties):
-    """`text` with the reason code and the broker's own words, if it had any."""
+    """`text` with what the reason code says, and the broker's own words, if it had any."""
+    from agent.mqtt import reasons
+
     words = properties and properties.get(fields.REASON_STRING)
-    return "%s: 0x%02x%s" % (text, reason, " (%s)" % words if words else "")
+    return "%s: %s%s" % (text, reasons.words(reason), ", it says: %s" % words if words else "")

@@ -57,7 +57,7 @@ class Tcp:
         """Begin to connect; when the poller finds the socket writable or broken, call `finish`."""
         try:
             family, address = socket_address(self._host, self._port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # CPython's idna refuses what is no host name
             raise TransportError("name-not-found", "no address for %s: %s" % (self.name, error))
         try:
             self.pollable = channel = socket.socket(family, socket.SOCK_STREAM)

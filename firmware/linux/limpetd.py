@@ -13,8 +13,9 @@ Runs Limpet's agent on this device until it is stopped. This one file holds all 
 interpreter, the agent, and what they need; nothing has to be installed.
 
   --config FILE        the configuration, one JSON object; the least is {"device": "NAME"}
-  --check-config FILE  check the configuration and end: status 0 if it can be used
-  --describe           print every member of the configuration as JSON
+  --check-config FILE  check the configuration, and the files it names; status 0 if it can be
+                       used
+  --describe           print every member of the configuration: what it takes, its default
   --self-test          try what this file needs of the machine, a line for each; status 0 if all
                        is there
   --version            print the versions of agent and interpreter

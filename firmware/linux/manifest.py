@@ -1,16 +1,8 @@
-"""What limpetd carries frozen: the agent, what it needs of the standard library, its entry.
+"""What limpetd carries frozen: its entry alone.
 
-The one rule: everything here is frozen as it stands in the tree. Level 3 leaves out the line
-numbers of tracebacks and asserts, of which device code has none.
+The one rule: what is frozen runs from the file as it lies there; all else is packed, by
+`packing.py`, and is found as if it were frozen.
 """
 # ruff: noqa: F821 - a manifest's functions are given to it by MicroPython
 
-import os
-
-LEVEL = 3
-
-package("agent", base_path="../..", opt=LEVEL)
-for name in sorted(os.listdir("../../compat")):
-    if name.endswith(".py"):
-        module(name, base_path="../../compat", opt=LEVEL)
-module("limpetd.py", base_path=".", opt=LEVEL)
+module("limpetd.py", base_path=".", opt=3)

@@ -3,7 +3,7 @@
 import os
 import struct
 
-from support import raises, temporary_folder
+from support import raises, skip, temporary_folder
 
 from agent.devices import Devices
 from agent.devices.faults import DeviceError
@@ -66,6 +66,7 @@ def with_board(kind, use, command=3):
             ("config", config),
             ("resource", RESOURCE.encode()),
             ("resource0", bytes(4096)),
+            ("resource1", bytes(32)),
             ("resource2", bytes(4096)),
         ):
             with open(place + "/" + name, "wb") as file:
@@ -131,10 +132,31 @@ def test_a_function_that_is_switched_off_is_not_touched(kind):
     with_board(kind, use, command=1)
 
 
-def test_ports_say_that_they_are_not_reached(kind):
+def test_ports_are_reached_through_their_own_file(kind):
     def use(functions, place):
-        error = raises(DeviceError, functions.load, SLOT, 1, 0, 4)
-        assert error.code == "unavailable" and "I/O ports" in error.message
+        for width, value in ((1, 0xA5), (2, 0xBEEF), (4, 1234567)):
+            functions.store(SLOT, 1, 8, width, value)
+            assert functions.load(SLOT, 1, 8, width) == value
+        assert functions.modify(SLOT, 1, 8, 2, 0xFF, 1) == (0xD687, 0xD601)
+        assert "width" in raises(BadAccess, functions.load, SLOT, 1, 0, 8).message
+        raises(BadAccess, functions.load, SLOT, 1, 30, 4)
+
+    with_board(kind, use)
+
+
+def test_whoever_changes_a_register_keeps_others_out_meanwhile(kind):
+    try:
+        import fcntl
+    except ImportError:
+        skip("nothing here locks")
+
+    def use(functions, place):
+        with open(place + "/config", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            error = raises(DeviceError, functions.store, SLOT, 0, 0, 4, 1)
+            assert error.code == "busy" and "lock" in error.message
+            assert functions.load(SLOT, 0, 0, 4) == 0
+        functions.store(SLOT, 0, 0, 4, 1)
 
     with_board(kind, use)
 
@@ -152,7 +174,7 @@ def test_a_slot_is_a_slot(kind):
 def test_a_board_that_vanished_says_so_and_leaves_nothing_open(kind):
     def use(functions, place):
         before = len(os.listdir("/proc/self/fd"))
-        for name in ("config", "resource", "resource0", "resource2"):
+        for name in ("config", "resource", "resource0", "resource1", "resource2"):
             os.remove(place + "/" + name)
         for _ in range(200):
             raises(DeviceError, functions.load, SLOT, 0, 0, 4)

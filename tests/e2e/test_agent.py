@@ -246,7 +246,10 @@ def test_a_wrong_configuration_is_one_line_and_status_2(runtime, tmp_path):
 
     path = tmp_path / "wrong.json"
     path.write_text('{"device": "x", "mqtt": {"port": "y"}}')
+    absent = tmp_path / "absent-ca.json"
+    absent.write_text('{"device": "x", "mqtt": {"tls": {"ca": "/no/such/ca.pem"}}}')
     cases = (
+        (["--config", str(absent), "--check"], "mqtt.tls.ca: /no/such/ca.pem: cannot be read"),
         (["--config", str(path)], "mqtt.port: expected an integer from 1 to 65535"),
         (["--config", str(tmp_path / "absent.json")], "cannot be read"),
         (["--config"], "--config: expected a file"),
@@ -275,3 +278,36 @@ def test_without_a_broker_the_agent_keeps_trying(start_device, caller5, broker):
         while device.log.read_text().count("no connection") < 3:
             assert time.monotonic() < deadline and device.process.poll() is None
             time.sleep(0.02)
+
+
+@pytest.mark.parametrize("kind", ("folder", "fifo"))
+def test_a_data_folder_with_what_is_no_file_does_not_stop_the_agent(
+    start_device, runtime, kind, caller5
+):
+    import os
+
+    device = start_device(runtime)
+    caller5.wait_for_state(device, "online")
+    device.kill()
+    caller5.wait_for_state(device, "offline")
+    data = device.config.parent / "data"
+    data.mkdir(exist_ok=True)
+    for name in ("boot.1", "twin.0", "journal-00000001.log", "journal-99999999999.log"):
+        make = os.mkfifo if kind == "fifo" else os.mkdir
+        if not (data / name).exists():
+            make(data / name)
+    device.start()
+    caller5.wait_for_state(device, "online")
+    assert caller5.call(device, "system.ping")["result"] == {}
+    assert "nothing can be stored" in device.log.read_text()
+
+
+def test_the_same_id_started_twice_is_named_in_the_log(start_device, caller5):
+    first = start_device(runtimes.get("micropython-gil"))
+    caller5.wait_for_state(first, "online")
+    second = start_device(runtimes.get("cpython"), device=first.name)
+    deadline = time.monotonic() + 20
+    words = "has another client the id %s?" % first.name  # mosquitto 2.0.11 only closes
+    while words not in first.log.read_text() and words not in second.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,12 +1,14 @@
 """limpetd, the agent in one static file, as it is shipped for armhf: under qemu-user."""
 
 import json
+import os
 import shutil
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from firmwares import linux, targets
+from firmwares import linux, sizes, targets
 from provision import Unavailable, package
 
 ARMHF = targets.TARGETS["armhf"]
@@ -84,6 +86,58 @@ def test_it_needs_no_loader_and_no_library(limpetd):
         check=True,
     ).stdout
     assert "INTERP" not in listing and "NEEDED" not in listing
+
+
+def packed(limpetd):
+    """{group: names of its modules} of the file."""
+    report = json.loads((Path(limpetd[-1]).parent / linux.PACKED).read_text())
+    return {
+        group: [sizes.module_name(path) for path in words["modules"]]
+        for group, words in report.items()
+    }
+
+
+def test_every_packed_module_is_found_and_runs(limpetd):
+    script = """
+import sys
+sys.path[:] = ['.frozen']
+for name in %r:
+    __import__(name)
+    print(name, sys.modules[name].__file__)
+"""
+    names = [
+        name for names in packed(limpetd).values() for name in names if name != "agent.__main__"
+    ]
+    done = run(limpetd, "--python", "-X", "heapsize=2m", "-c", script % names)
+    assert done.returncode == 0 and len(names) > 80, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == names
+
+
+def test_an_agent_that_uses_no_part_unpacks_the_core_alone(limpetd, tmp_path):
+    script = """
+import sys
+sys.path[:] = ['.frozen']
+from agent import config
+from agent.app import Agent
+agent = Agent(config.parse(b'{"device": "idle", "mqtt": {"port": 1}}'), lambda line: None)
+agent.step()
+print(*sys.modules)
+"""
+    done = run(limpetd, "--python", "-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    used = set(done.stdout.split())
+    assert "agent.mqtt.link" in used
+    parts = {
+        group: used & set(names) for group, names in packed(limpetd).items() if group != "core"
+    }
+    assert not any(parts.values()), parts
+
+
+def test_a_part_can_be_left_off(limpetd, tmp_path):
+    less = [*limpetd[:-1], linux.program("armhf", without=("devices",))]
+    assert os.path.getsize(less[-1]) < os.path.getsize(limpetd[-1]) - 20_000
+    done = run(less, "--self-test")
+    assert done.returncode == 0, done.stdout
 
 
 def test_it_comes_online_and_answers(limpetd, broker, caller5, tmp_path):

@@ -6,6 +6,7 @@ and musl, under paths that leave no trace, so that the same source gives the sam
 
 import glob
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -15,12 +16,12 @@ from provision.environment import TOOLS
 from provision.runtimes import source_of
 from provision.steps import run, step
 
-from firmwares import targets
+from firmwares import packing, targets
 
 ROOT = os.path.dirname(TOOLS)
 NAME = "limpetd"
-FROZEN = "frozen_content.o"  # kept beside the program, for tools/size
 _WHY = "building limpetd"
+PACKED = "packed.json"  # kept beside the program: what each group of packed modules weighs
 # What of our tree goes into a build; the manifest reads it from the copy.
 _OURS = ("agent", "compat", "firmware/linux")
 # What no build reads, 90 % of the sources.
@@ -29,14 +30,31 @@ _UNREAD = (
     "lib/mbedtls/docs", "lib/mbedtls/framework", "lib/mbedtls/3rdparty",
 )  # fmt: skip
 _SMALL = ("-fno-pie", "-fno-ident", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
-_LINK = ("-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,norelro", "-Wl,--hash-style=gnu")
+_LINK = (
+    "-static",
+    "-no-pie",
+    "-Wl,--build-id=none",
+    "-Wl,-z,norelro",
+    "-Wl,--hash-style=gnu",
+    "-Wl,--wrap=mp_find_frozen_module",
+)
 
 
-def program(name, tls=True):
-    """The path of limpetd for the target called `name`, built first if it is missing."""
+def program(name, tls=True, without=()):
+    """The path of limpetd for the target called `name`, built first if it is missing.
+
+    `without` names groups of firmware/linux/packing.py to leave out.
+    """
     target = targets.TARGETS[name]
-    folder = "firmware/%s-%s%s-%s" % (NAME, name, "" if tls else "-no-tls", key()[:12])
-    return os.path.join(cache.made(folder, lambda home: make(target, tls, home)), NAME)
+    less = "".join(["-no-" + one for one in (() if tls else ("tls",)) + tuple(sorted(without))])
+    folder = "firmware/%s-%s%s-%s" % (NAME, name, less, key()[:12])
+    return os.path.join(cache.made(folder, lambda home: make(target, tls, home, without)), NAME)
+
+
+def parts():
+    """The names of what can be left out, in order."""
+    names = packing.Table(os.path.join(ROOT, "firmware", "linux")).names
+    return [name for name in names if name != packing.CORE]
 
 
 def key():
@@ -57,10 +75,10 @@ def ingredients():
         for ending in ("py", "c", "h", "mk", "patch"):
             pattern = os.path.join(ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
-    return sorted(found) + [__file__, targets.__file__]
+    return sorted(found) + [__file__, targets.__file__, packing.__file__]
 
 
-def make(target, tls, home):
+def make(target, tls, home, without=()):
     """Build for `target`, with `tls` or without, leaving the program in the folder `home`."""
     compiler = targets.compiler(target, home)
     work = tempfile.mkdtemp(prefix="limpet-firmware-")
@@ -70,8 +88,14 @@ def make(target, tls, home):
         for folder in _OURS:
             shutil.copytree(os.path.join(ROOT, folder), os.path.join(work, "limpet", folder))
         with step("building limpetd for %s%s" % (target.name, "" if tls else " without TLS")):
+            ours = os.path.join(work, "limpet", "firmware", "linux")
+            cross = os.path.join(top, "mpy-cross/build/mpy-cross")
+            variant = os.path.join(ours, "variant")
+            packed = packing.pack(cross, os.path.join(work, "limpet"), ours, variant, without)
+            with open(os.path.join(home, PACKED), "w", encoding="utf-8") as file:
+                json.dump(packed, file)
             _make(top, work, compiler, target, tls)
-        for name in (NAME, NAME + ".map", FROZEN):
+        for name in (NAME, NAME + ".map"):
             shutil.move(os.path.join(work, "build", name), os.path.join(home, name))
     finally:
         shutil.rmtree(work)

@@ -1,68 +1,91 @@
-"""What each part of the frozen agent costs: bytes of the object file it is frozen into.
+"""What each part of limpetd costs: bytes in the file, and memory once it is used.
 
-The one rule: the figures are read from what the linker got, symbol by symbol, so that they add
-up to what is in the file. Names (of variables, methods, attributes) are kept once for all parts
-and have a row of their own.
+The one rule: every figure is read from the file that is shipped. A part is a group of
+firmware/linux/packing.py, packed as a whole; within the core a folder's share is that of its
+unpacked bytes. The heap is read under qemu-user, in the file itself.
 """
 
+import json
 import os
-import re
 import subprocess
-from collections import Counter
+from collections import namedtuple
 
-from firmwares import linux, targets
+from provision import Unavailable, package
 
-# First fit decides: part, and what its modules begin with as symbols have it.
-PARTS = (
-    ("mqtt", ("agent_mqtt",)),
-    ("schedule", ("agent_schedule", "agent_commands_schedule", "agent_commands_clock")),
-    ("devices", ("agent_devices", "agent_commands_devices")),
-    ("update", ("agent_update", "agent_commands_update", "agent_commands_release")),
-    ("smart", ("agent_smart", "agent_commands_smart")),
-    ("operate", ("agent_operate", "agent_commands_operate")),
-    ("commands", ("agent_commands",)),
-    ("core", ("agent",)),
-    ("entry", ("limpetd",)),
-    ("names", ("mp_qstr", "mp_frozen")),
-    ("compat", ("",)),
-)
-PARTS_OF_A_SYMBOL = re.compile(
-    r"^(?:fun_data|proto_fun|children|const_obj_table_data|const_obj|const_table_ptr_data|"
-    r"const_qstr_table_data|frozen_module|raw_code|const_str|const_int|const_float)_(?P<module>.+)$"
-)
-# What may be left off a device, so the bounds are on the file without these rows.
-OPTIONAL = ("schedule", "devices", "update", "smart", "operate")
-# What an armhf file may have without them, in bytes: with TLS, and without. The aim without TLS
-# is 380,000, and missed: what remains of the rows left off is their texts, which are counted in.
-BOUNDS = {True: 500_000, False: 400_000}
+from firmwares import linux, packing, targets
 
+# What an armhf file may have in all, in bytes: with TLS, and without.
+BOUNDS = {True: 500_000, False: 380_000}
+# What each part may take of it, packed; what has no row here may take OTHER.
+PARTS = {"core": 85_000, "devices": 45_000, "schedule": 15_000, "update": 25_000}
+OTHER = 15_000
 
-def of_parts(name, program):
-    """A Counter of bytes by part of `program`, built by `linux.program` for the target `name`."""
-    frozen = os.path.join(os.path.dirname(program), linux.FROZEN)
-    command = [targets.TARGETS[name].prefix + "nm", "--print-size", "--radix=d", frozen]
-    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    sizes = Counter()
-    for line in listing.splitlines():
-        words = line.split()
-        if len(words) == 4:
-            sizes[part_of(words[3])] += int(words[1])
-    # Texts and tables without a symbol: the constants of all parts.
-    sizes["constants"] = _contents(name, frozen) - sum(sizes.values())
-    return sizes
+# file: bytes in the file; code: bytes of memory once unpacked, outside the heap; heap: bytes of
+# heap once loaded, or None where it was not measured; bound: of `file`, None: has none.
+Row = namedtuple("Row", ("part", "file", "code", "heap", "bound"))
+
+# Loads the agent as it starts, then each part; a module that cannot be had here is no matter.
+_MEASURE = """
+import sys, gc
+sys.path[:] = ['.frozen']
+def taken():
+    gc.collect()
+    return gc.mem_alloc()
+def load(names):
+    before = taken()
+    for name in names.split(','):
+        try:
+            __import__(name)
+        except (ImportError, AttributeError):
+            pass
+    return taken() - before
+for part, names in %r:
+    print(part, load(names))
+"""
 
 
-def part_of(symbol):
-    """The part that a symbol of the frozen object belongs to."""
-    match = PARTS_OF_A_SYMBOL.match(symbol)
-    module = match["module"] if match else symbol
-    for part, beginnings in PARTS:
-        if module.startswith(beginnings):
-            return part
-    raise LookupError(symbol)
+def rows(name, program):
+    """The Rows of `program`, built by `linux.program` for the target `name`; the core's first."""
+    with open(os.path.join(os.path.dirname(program), linux.PACKED), encoding="utf-8") as file:
+        report = json.load(file)
+    heap = _heap(name, program, report)
+    core = report[packing.CORE]
+    whole = sum(core["modules"].values())
+    yield _row(packing.CORE, core, heap)
+    folders = {}
+    for path, size in core["modules"].items():
+        folder = os.path.dirname(path)
+        folders[folder] = folders.get(folder, 0) + size
+    for folder, size in sorted(folders.items()):
+        yield Row("  " + folder, size * core["packed"] // whole, size, None, None)
+    for part in sorted(report):
+        if part != packing.CORE:
+            yield _row(part, report[part], heap)
 
 
-def _contents(name, path):
-    command = [targets.TARGETS[name].prefix + "size", path]
-    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return sum(int(word) for word in listing.splitlines()[1].split()[:2])
+def _row(part, group, heap):
+    code = sum(group["modules"].values())
+    return Row(part, group["packed"], code, heap.get(part), PARTS.get(part, OTHER))
+
+
+def _heap(name, program, report):
+    """{part: bytes of heap once it is loaded, after the core}; {} where the file cannot be run."""
+    emulator = targets.TARGETS[name].emulator
+    try:
+        words = package.emulator("qemu-user-static", emulator) if emulator else []
+    except Unavailable:
+        return {}
+    parts = [(packing.CORE, "agent.app")]
+    for part in sorted(report):
+        if part != packing.CORE:
+            parts.append((part, ",".join([module_name(path) for path in report[part]["modules"]])))
+    command = [*words, program, "--python", "-X", "heapsize=2m", "-c", _MEASURE % (parts,)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise Unavailable("the heap of %s: %s" % (name, done.stderr.strip()))
+    return {part: int(size) for part, size in [line.split() for line in done.stdout.splitlines()]}
+
+
+def module_name(path):
+    """The name under which the module at `path` of the tree is imported in the file."""
+    return packing.imported(path)[: -len(".py")].replace("/__init__", "").replace("/", ".")

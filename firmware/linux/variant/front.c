@@ -4,30 +4,14 @@
 // limpetd --heap SIZE ...       the same, with a heap of its own size; must come first
 // limpetd --python [ARGUMENT]   is a plain MicroPython: FILE, -c TEXT, -m MODULE, -X heapsize=SIZE
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "py/mpprint.h"
-
 int interpreter_main(int argc, char **argv);
-extern const mp_print_t mp_stderr_print;
 
 #define HEAP "256k"
 #define START "import sys; sys.path[:] = ['.frozen']; import limpetd; limpetd.start()"
-
-// What the port says on stderr goes the interpreter's way: the C library's fprintf is 8 KB, and
-// this the only use of it.
-int fprintf(FILE *restrict file, const char *restrict format, ...) {
-    (void)file;
-    va_list values;
-    va_start(values, format);
-    int written = mp_vprintf(&mp_stderr_print, format, values);
-    va_end(values);
-    return written;
-}
 
 static int refuse(const char *text, int status) {
     ssize_t written = write(STDERR_FILENO, text, strlen(text));

@@ -24,12 +24,17 @@
 #undef MICROPY_PY_MACHINE_PIN_BASE
 
 #undef MICROPY_PY_WEBSOCKET
+#define MICROPY_VFS_ROM_IOCTL (0)
+#ifndef LIMPET_IN_PLACE        // mpconfigvariant.mk
 #undef MICROPY_VFS_ROM
+#endif
 #undef MICROPY_PY_CRYPTOLIB    // AES; seals are HMAC-SHA256
 #undef MICROPY_PY_HASHLIB_MD5
 #undef MICROPY_PY_HASHLIB_SHA1
 #undef MICROPY_PY_OS_SYSTEM    // `_linux.spawn` needs no shell
 #define MICROPY_PY_FRAMEBUF (0)
+#define MICROPY_PY_UCTYPES (0)           // 2,391; its one user needs `ffi`
+#define MICROPY_PY_DEFLATE_COMPRESS (0)  // what is sent is small
 #define MICROPY_PY_CMATH (0)
 #define MICROPY_PY_BUILTINS_COMPLEX (0)  // 1,235
 #define MICROPY_PY_MATH_SPECIAL_FUNCTIONS (0) // erf, gamma: 5,000 of tables

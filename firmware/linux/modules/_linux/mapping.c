@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -212,7 +213,7 @@ static mp_obj_t mapping_make_new(const mp_obj_type_t *type, size_t count, size_t
     const mp_obj_t *arguments) {
     mp_arg_check_num(count, named, 2, 5, false);
     int fd = linux_descriptor(arguments[0]);
-    size_t page = sysconf(_SC_PAGESIZE);
+    size_t page = getauxval(AT_PAGESZ); // not sysconf: 1,100 bytes of a static file
     size_t length = linux_int(arguments[1], 1, MP_SSIZE_MAX - 2 * page, MP_QSTR_length);
     int protection = PROT_READ | PROT_WRITE;
     if (count > 2) {
