@@ -39,6 +39,7 @@ from agent.records import Records, has_log
 from agent.store import Store, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
+RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
 STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
 
 OUTBOX = "outbox"  # the log of messages that outlive the process
@@ -76,6 +77,8 @@ class Agent:
         self._session = self._make_session()
         self._link = self._make_link()
         self._outbox = None  # of durable messages, once there is one
+        self._runner = None  # of schedules, once there is one
+        self._run_kept_at = -RUN_EVENT_MS
         if self._storage is None and has_log(config["data"], OUTBOX):
             self._open_outbox()
         room = config["mqtt"]["receive_maximum"]
@@ -86,8 +89,6 @@ class Agent:
         self._service = self._make_service()
         for address, words in self._once.recover(self._boot.number):
             self._service.tell(address, words)
-        if self._storage is None and _has_stored(config["data"], "job-"):
-            self._service.load_jobs()
         self._status = None  # the clock quality last published
         self._rival = Rival()
         self._is_announced = True  # False while status or about wait for room in the link
@@ -202,7 +203,7 @@ class Agent:
         self._registry.add(key.commands(keyring, self._device, self._on_keys_changed))
         self._registry.add(policy_commands.commands(keyring, self._on_keys_changed))
         self._add_devices(keyring)
-        self._registry.add_families(("config", "job", "log"), self._load_family)
+        self._registry.add_families(("config", "job", "log", "schedule"), self._load_family)
         self._registry.add_families(
             late.FAMILIES, lambda name: late.load_family(name, self._config)
         )
@@ -221,6 +222,7 @@ class Agent:
         self._bridge.listen_to_all(self._on_other)
         service.connect_streams(self._make_streams)
         service.connect_jobs(self._make_jobs)
+        service.connect_runs(self._on_run_ended)
         return service
 
     def _make_jobs(self):
@@ -230,9 +232,47 @@ class Agent:
         parts = (self._store, self._clock, self._boot.number, self._publish_job)
         return Jobs(*parts, bounds["kept"], bounds["retention_s"])
 
+    def _open_runner(self):
+        """The schedules, loaded with the first, or with the first question about one."""
+        if self._runner is None:
+            from agent.schedule.book import Book
+            from agent.schedule.runner import Runner
+
+            hands = (self._service.start, self._service.cancel_run, self._report_run)
+            parts = (self._clock, self._boot.number, self._device, hands)
+            self._runner = Runner(Book(self._store), *parts)
+            for problem in self._runner.load(self._clock.now()):
+                self.log.error("%s", problem)
+        return self._runner
+
+    def _check_run(self, method, params):
+        """Raise unless whoever asks for a schedule may run what it is to run."""
+        command = self._registry.find(method)
+        self._registry.checked_params(command, params)
+        self._service.check_may(self._service.caller_key, command)
+
+    def _on_run_ended(self, identity, words):
+        if self._runner is not None:
+            self._runner.ended(identity)
+        if "error" in words:
+            self._report_run({"what": "failed", "run": identity, "error": words["error"]})
+
+    def _report_run(self, words):
+        """An event of the schedules: kept over a restart, but for a flood of them."""
+        now = self._clock.now()
+        words["uptime_ms"] = now
+        is_kept = now >= self._run_kept_at + RUN_EVENT_MS
+        if is_kept:
+            self._run_kept_at = now
+        send = self._keep if is_kept else self._send_event
+        send("event/schedule", json.dumps(words).encode())
+
+    def _send_event(self, name, payload):
+        return self._publish(name, payload, False)
+
     def _publish_job(self, name, payload, expiry_s):
         if not self._link.connected:
-            return False
+            return None
         topic = self._base + name
         if payload:
             payload = self._gate.seal_for_all(topic, payload)
@@ -267,6 +307,11 @@ class Agent:
             if self._service.jobs is None:
                 self._service.load_jobs()
             return job_commands.commands(self._service, self._service.jobs)
+        if name == "schedule":
+            from agent.commands import schedule
+
+            parts = (self._open_runner(), self._check_run, lambda: self._service.caller_key)
+            return schedule.commands(*parts)
         if name == "log":
             from agent.commands import log
 
@@ -368,11 +413,20 @@ class Agent:
             self.log.warning(NO_KEYS)
         self._start_watchdog()
         self._executor.start()
+        self._take_up()
         pace_collector()
         while not self._service.restarts:
             self.step()
         self.log.info("restarting, as a caller asked")
         self.close(True)
+
+    def _take_up(self):
+        """Go on with the jobs and schedules of the boot before; what holds none loads nothing."""
+        if self._storage is None:
+            if _has_stored(self._config["data"], "job-"):
+                self._service.load_jobs()
+            if _has_stored(self._config["data"], "schedule-"):
+                self._open_runner()
 
     def _start_watchdog(self):
         wanted = self._config["watchdog"]
@@ -402,6 +456,8 @@ class Agent:
                 handle(event)
         if not self._is_announced:
             self._is_announced = self._announce()
+        if self._runner is not None:
+            self._runner.step(now)  # before the bridge, which commits what is to run
         is_checking = self._bridge.step()
         has_more = self._service.step() or is_checking
         self._step_parts(now)
@@ -429,6 +485,7 @@ class Agent:
         for part in (
             self._link,
             self._service,
+            self._runner,
             self._tuning,
             self._log_feed,
             self._hardware.keeper,

@@ -153,7 +153,7 @@ def test_run_now_names_its_run(start):
     device = Device(start)
     device.add(every=3600)
     answer = device.call("run-now", name="a")
-    assert answer == {"run": "a@3+%dms" % start} and device.ran[0][0] == answer["run"]
+    assert answer == {"run": "a@3.%dms" % start} and device.ran[0][0] == answer["run"]
     raises(Busy, device.call, "run-now", name="a")
 
 

@@ -233,7 +233,7 @@ class Runner:
         if entry.running is not None:
             raise Busy("%s: its run has not ended" % name)
         now = self._clock.now()
-        request_id = "%s@%d+%dms" % (name, self._boot, now)
+        request_id = "%s@%d.%dms" % (name, self._boot, now)
         if self._start_run(name, request_id, now):
             entry.running = now // 1000
         return request_id
