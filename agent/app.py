@@ -22,14 +22,24 @@ from agent import VERSION, boot
 from agent import config as configuration
 from agent.bridge import Bridge
 from agent.clock import Clock
-from agent.commands import device, hardware, key, late, policy, policy_commands, rpc, system
+from agent.commands import (
+    device,
+    hardware,
+    key,
+    late,
+    policy,
+    policy_commands,
+    rpc,
+    system,
+    update,
+)
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
 from agent.commands.once import Once
 from agent.commands.registry import Registry
 from agent.commands.service import Service
 from agent.devices import reset
-from agent.errors import LimpetError
+from agent.errors import LimpetError, Unavailable
 from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import fields, link, packets, session, settings, subscriptions
@@ -87,6 +97,7 @@ class Agent:
         self._registry = Registry()
         self._once = self._make_once()
         self._service = self._make_service()
+        self._update = update.start(self._registry, lambda: self._make_update(store))
         for address, words in self._once.recover(self._boot.number):
             self._service.tell(address, words)
         self._status = None  # the clock quality last published
@@ -406,6 +417,22 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - our own fault; and the broker repeats it
             self.log.error("a desired document: %s", format_exception(error))
 
+    def _make_update(self, store):
+        """What looks after updates. Raises Unavailable where there are none."""
+        options = self._config["update"]
+        if options is None:
+            raise Unavailable("the configuration has no `update`")
+        updater = __import__("agent.update.updater", None, None, ("make",))
+        outside = updater.Outside(
+            self._link.publish,
+            self._bridge.listen,
+            lambda words: self._publish("event/update", json.dumps(words).encode(), False),
+            VERSION,
+            self._device,
+            self._config["root"],
+        )
+        return updater.make(options, store, self._clock, outside)
+
     def run(self):
         """Serve until a command asks for a restart: then the process must end, and start anew."""
         self.log.info("limpet %s, device %s, boot %d", VERSION, self._device, self._boot.number)
@@ -415,7 +442,7 @@ class Agent:
         self._executor.start()
         self._take_up()
         pace_collector()
-        while not self._service.restarts:
+        while not (self._service.restarts or self._update.restarts):
             self.step()
         self.log.info("restarting, as a caller asked")
         self.close(True)
@@ -478,6 +505,7 @@ class Agent:
             self._tuning.step(now)
         if self._log_feed is not None:
             self._log_feed.step(now)
+        self._update.step(now)
 
     def _due(self):
         """When a part wants its turn though nothing happened, in ms."""
@@ -489,6 +517,7 @@ class Agent:
             self._tuning,
             self._log_feed,
             self._hardware.keeper,
+            self._update,
         ):
             other = None if part is None else part.due
             if other is not None and other < due:
@@ -517,6 +546,7 @@ class Agent:
         self._rival.connected(self._clock.now())
         if self._tuning is not None:
             self._tuning.connected()
+        self._update.connected(True)
 
     def _announce(self):
         """Say that the device is online and what it can; False if the link had no room for it."""
@@ -530,6 +560,7 @@ class Agent:
         self._bridge.disconnected()
         if self._tuning is not None:
             self._tuning.disconnected()
+        self._update.connected(False)
         self.log.warning(
             "no connection to %s: %s; next try in %d ms",
             self._broker,
@@ -612,7 +643,7 @@ class Agent:
             "reset": reset.causes(),
             "capabilities": self._capabilities(),
             "commands": self._registry.digest(),
-            "slot": None,
+            "slot": self._update.slot,
         }
 
     def _capabilities(self):
