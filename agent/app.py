@@ -141,6 +141,7 @@ class Agent:
         self.bridge.listen_to_all(self._on_other)
         service.connect_streams(self.optional.make_streams)
         service.connect_jobs(self.optional.make_jobs)
+        service.connect_runs(self.optional.run_ended)
         return service
 
     def _add_commands(self, keyring):
@@ -169,6 +170,7 @@ class Agent:
             self.log.warning(report.NO_KEYS)
         self.optional.start_watchdog()
         self.executor.start()
+        self.optional.take_up()
         pace_collector()
         while not self.service.restarts:
             self.step()
@@ -182,12 +184,12 @@ class Agent:
             handle = self._handlers.get(type(event))
             if handle:
                 handle(event)
-        is_checking = self.bridge.step()
-        has_more = self.service.step() or is_checking
-        for part in self.parts:
+        for part in self.parts:  # before the bridge, which commits what is to run
             due = part.due
             if due is not None and now >= due:
                 part.step(now)
+        is_checking = self.bridge.step()
+        has_more = self.service.step() or is_checking
         self.link.send(now)
         if not has_more:
             self.link.wait(self._pause())

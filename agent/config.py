@@ -136,6 +136,25 @@ _OUTBOX = (
     ),
 )
 
+_WINDOW = (
+    schema.integer("first", low=0, high=1439, unit="min", about="minute of the day, UTC"),
+    schema.integer("last", low=0, high=1439, unit="min", about="the first minute after it"),
+)
+
+_UPDATE = (
+    schema.text("keyring", low=1, high=255, about="file of the first keyring that is trusted"),
+    schema.text("product", "limpet-agent", low=1, high=32),
+    schema.text("channel", "stable", low=1, high=32, about="which releases this device follows"),
+    schema.text(
+        "policy", "auto", choices=("auto", "ask"), about="ask: fetched, and tried by update.apply"
+    ),
+    schema.structure("window", _WINDOW, None, about="when a restart into a release may be"),
+    schema.integer("tries", 3, low=1, high=10, about="starts that a new release gets"),
+    schema.integer("healthy_s", 60, low=0, high=86400, unit="s", about="then it is confirmed"),
+    schema.integer("within_s", 600, low=5, high=86400, unit="s", about="or else it goes back"),
+    schema.integer("rate", 0, low=0, high=100000000, unit="B/s", about="of fetching; 0: no limit"),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -173,6 +192,7 @@ FIELDS = (
         None,
         about="restarts the machine when the agent hangs, or is not started again in time",
     ),
+    schema.structure("update", _UPDATE, None, about="updates, where limpet_start.py starts it"),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
     schema.structure("publish_log", _PUBLISH_LOG, {}),
 )

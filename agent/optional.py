@@ -4,6 +4,8 @@ The one rule: each is made at its first use, by the main thread, and joined to t
 agent that is asked for none of it holds none of it. Part of the composition root.
 """
 
+import json
+
 from interpreter import format_exception, list_folder
 
 from agent import config as configuration
@@ -12,6 +14,7 @@ from agent.commands import late
 from agent.errors import LimpetError
 from agent.records import Records, has_log
 
+RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
 OUTBOX = "outbox"  # the log of messages that outlive the process
 
 
@@ -22,11 +25,14 @@ class Optional:
         self._agent = agent
         self._file = config  # what is in force is this, and what was wanted from afar
         self._twin = self._tuning = self._log_feed = None
+        self._runner = None
+        self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
         self._loaders = {
             "config": self._load_config,
             "job": self._load_job,
             "log": self._load_log,
+            "schedule": self._load_schedule,
         }
         self.families = tuple(self._loaders) + tuple(late.FAMILIES)
 
@@ -61,8 +67,6 @@ class Optional:
             agent.log.warning("%s", self._twin.notice)
         if agent.storage is None and has_log(agent.config["data"], OUTBOX):
             agent.voice.outbox = self.open_outbox()
-        if agent.storage is None and _has_stored(agent.config["data"], "job-"):
-            agent.service.load_jobs()
         agent.bridge.listen(agent.base + "desired", self._on_desired)
         agent.hardware.adopt = lambda keeper: agent.parts.append(_Feeder(keeper, agent.log))
         if self._twin is not None:
@@ -111,6 +115,60 @@ class Optional:
         if service.jobs is None:
             service.load_jobs()
         return job_commands.commands(service, service.jobs)
+
+    def take_up(self):
+        """Go on with jobs and schedules of the boot before; what holds none loads nothing."""
+        agent = self._agent
+        if agent.storage is None:
+            if _has_stored(agent.config["data"], "job-"):
+                agent.service.load_jobs()
+            if _has_stored(agent.config["data"], "schedule-"):
+                self.open_runner()
+
+    def open_runner(self):
+        """What runs schedules, loaded with the first, or with the first question about one."""
+        if self._runner is None:
+            from agent.schedule.book import Book
+            from agent.schedule.runner import Runner
+
+            agent = self._agent
+            hands = (agent.service.start, agent.service.cancel_run, self._report_run)
+            parts = (agent.clock, agent.boot.number, agent.device, hands)
+            self._runner = Runner(Book(agent.store), *parts)
+            for problem in self._runner.load(agent.clock.now()):
+                agent.log.error("%s", problem)
+            agent.parts.append(self._runner)
+        return self._runner
+
+    def _load_schedule(self):
+        from agent.commands import schedule
+
+        service = self._agent.service
+        return schedule.commands(self.open_runner(), self._check_run, lambda: service.caller_key)
+
+    def _check_run(self, method, params):
+        """Raise unless whoever asks for a schedule may run what it is to run."""
+        agent = self._agent
+        command = agent.registry.find(method)
+        agent.registry.checked_params(command, params)
+        agent.service.check_may(agent.service.caller_key, command)
+
+    def run_ended(self, identity, words):
+        """A run that a schedule asked for has ended, with these words."""
+        if self._runner is not None:
+            self._runner.ended(identity)
+        if "error" in words:
+            self._report_run({"what": "failed", "run": identity, "error": words["error"]})
+
+    def _report_run(self, words):
+        """An event of the schedules: kept over a restart, but for a flood of them."""
+        now = self._agent.clock.now()
+        words["uptime_ms"] = now
+        if now >= self._run_kept_at + RUN_EVENT_MS:
+            self._run_kept_at = now
+            self._agent.voice.keep("event/schedule", words)
+        else:
+            self._agent.voice.say("event/schedule", json.dumps(words).encode(), False)
 
     def _load_config(self):
         from agent.commands import config

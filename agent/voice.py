@@ -28,9 +28,9 @@ class Voice:
 
     def tell(self, name, payload, expiry_s=None):
         """Say a state that the broker forgets after so many seconds, or, where the payload is
-        empty, now; False without room or connection."""
+        empty, now; False without room, None without a connection."""
         if not self._link.connected:
-            return False
+            return None
         topic = self.base + name
         if payload:
             payload = self._gate.seal_for_all(topic, payload)

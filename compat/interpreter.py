@@ -142,6 +142,57 @@ def program():
     return [sys.executable] + (["--python"] if "limpetd" in sys.modules else [])
 
 
+_WINDOW = 10  # bits; never what a stream asks for: 15 would take 34 KB of heap
+
+
+def inflate(source):
+    """What reads the raw deflate stream in `source`, which has `readinto(buffer)`.
+
+    It has `read(count)`, which may give less, and b"" at the end. A broken stream raises
+    ValueError or OSError or EOFError.
+    """
+    if _CPYTHON:
+        return _Inflated(source)
+    import io
+
+    import deflate
+
+    class Source(io.IOBase):
+        """What the decoder, written in C, can read from."""
+
+        def readinto(self, buffer):
+            return source.readinto(buffer)
+
+    return deflate.DeflateIO(Source(), deflate.RAW, _WINDOW)
+
+
+class _Inflated:
+    def __init__(self, source):
+        import zlib
+
+        self._source = source
+        self._buffer = bytearray(256)
+        self._decoder = zlib.decompressobj(-_WINDOW)
+        self._error = zlib.error
+
+    def read(self, count):
+        """At most `count` bytes."""
+        decoder = self._decoder
+        while not decoder.eof:
+            data = decoder.unconsumed_tail
+            if not data:
+                data = bytes(self._buffer[: self._source.readinto(self._buffer)])
+            try:
+                found = decoder.decompress(data, count)
+            except self._error as error:
+                raise ValueError(str(error))
+            if found:
+                return found
+            if not data:
+                raise EOFError("the stream ends early")
+        return b""
+
+
 def random_bytes(count):
     """`count` bytes from the system's source of randomness."""
     return os.urandom(count)

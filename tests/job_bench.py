@@ -128,7 +128,7 @@ class Bench:
 
     def _publish_job(self, name, payload, expiry_s):
         if not self.wire.connected:
-            return False
+            return None
         return self.wire.publish(BASE + name, payload, 1, True) is not None
 
     def _load_jobs(self, name):

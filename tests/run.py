@@ -17,6 +17,7 @@ FOLDERS = ("", "contract/")
 # --frozen: agent and compat are those that the interpreter carries, not those of the tree.
 sys.path[0:0] = [HERE] if "--frozen" in sys.argv else [ROOT, HERE]
 sys.path.append(ROOT + "/compat")
+sys.path.append(ROOT + "/firmware")  # limpet_start, which is in no slot
 
 import interpreter  # noqa: E402 - found through the path set above
 from support import Skip  # noqa: E402

@@ -528,7 +528,7 @@ def test_summer_time_in_a_living_schedule(start):
 
 def test_request_ids_name_the_run(start):
     assert make_request_id("a", entry(cron="* * * * *").rule, 0, 7) == "a@1970-01-01T00:00:00Z"
-    assert make_request_id("a", entry(every=5).rule, 1234, 7) == "a@7+1234"
+    assert make_request_id("a", entry(every=5).rule, 1234, 7) == "a@7.1234"
     longest = make_request_id("n" * 32, entry(every=5).rule, 1 << 33, 1 << 31)
     assert len(longest) <= 64
 

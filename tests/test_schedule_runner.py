@@ -20,7 +20,7 @@ def test_a_run_is_handed_over_with_its_id_params_and_maker(start):
     device.live(HOUR)
     assert sorted(device.ran, key=str) == [
         ("a@2026-11-20T13:00:00Z", "fs.remove", {"path": "x", "n": [1]}, "key"),
-        ("b@1+3600", "system.ping", {}, None),
+        ("b@1.3600", "system.ping", {}, None),
     ]
 
 
@@ -36,7 +36,7 @@ def test_schedules_survive_a_restart(start):
     device.live(3 * HOUR)
     assert sorted(device.ids()) == [
         "a@2026-11-20T12:30:00Z", "a@2026-11-20T13:30:00Z", "a@2026-11-20T14:30:00Z",
-        "b@2+10800", "b@2+3600", "b@2+7200", "c@2026-11-20T15:00:00Z",
+        "b@2.10800", "b@2.3600", "b@2.7200", "c@2026-11-20T15:00:00Z",
     ]  # fmt: skip
     assert device.runner.find("d").paused and not device.runner.find("a").paused
 
@@ -195,7 +195,7 @@ def test_a_name_is_taken_once_unless_it_is_replaced(start):
     device.add("a", replace=True, every=60)
     device.cut()
     device.live(60)
-    assert device.ids() == ["a@2+60"]
+    assert device.ids() == ["a@2.60"]
 
 
 def test_a_schedule_that_would_never_run_is_refused(start):

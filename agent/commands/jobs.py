@@ -59,8 +59,9 @@ class Row:
 class Jobs:
     """All jobs that are told of.
 
-    `publish(name, payload, expiry_s)` sends a retained message sealed for all, False if it cannot
-    just now; `kept` bounds the rows, `retention_s` is how long one that ended stays.
+    `publish(name, payload, expiry_s)` sends a retained message sealed for all: False if there is
+    no room just now, None if there is no connection; `kept` bounds the rows, `retention_s` is how
+    long one that ended stays.
     """
 
     def __init__(self, store, clock, boot, publish, kept, retention_s):
@@ -185,10 +186,8 @@ class Jobs:
     def step(self, now):
         """Tell and store what is due."""
         self.due = None
-        while self._cleared and self._publish("job/" + self._cleared[0], b"", None):
+        while self._cleared and self._send(self._cleared[0], b"", None, now):
             self._cleared.pop(0)
-        if self._cleared:
-            self._plan(now + PROGRESS_MS)
         for row in list(self._rows):
             if row.job is not None:
                 self._follow(row, now)
@@ -228,13 +227,18 @@ class Jobs:
         expiry_s = None if row.is_live else self._retention_ms // 1000
         words = self.describe(row)
         words["boot"] = self._boot
-        if not self._publish("job/" + row.id, json.dumps(words).encode(), expiry_s):
-            self._plan(now + PROGRESS_MS)
+        if not self._send(row.id, json.dumps(words).encode(), expiry_s, now):
             return
         row.is_dirty = row.is_urgent = False
         row.next_at = now + PROGRESS_MS
         if row.words is not None:
             row.words = _kept_words(row.words)
+
+    def _send(self, name, payload, expiry_s, now):
+        is_sent = self._publish("job/" + name, payload, expiry_s)
+        if is_sent is False:  # without a connection there is nothing to wait up for
+            self._plan(now + PROGRESS_MS)
+        return is_sent
 
     def _save(self, row):
         row.saved_at = self._clock.now()

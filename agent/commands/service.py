@@ -17,7 +17,10 @@ from agent.commands.gate import Repeated
 from agent.commands.job import REST
 from agent.commands.message import (
     NOWHERE,
+    REPLY_WITHIN_MS,
+    Address,
     Moment,
+    Request,
     encode_error,
     encode_result,
     parse_request,
@@ -65,6 +68,9 @@ class Service:
         self._gate = gate
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
+        self._run_ended = None
+        self._runs = {}  # (key name, id) of what `start` took: True, until it ends
+        self.caller_key = ""  # whom the inline command that runs now runs for
         self._open_jobs = None
         self.jobs = None  # what outlived `reply_within`, once there is one: a jobs.Jobs
         self._reply_due = REST  # when the next of those under way becomes a job
@@ -77,6 +83,10 @@ class Service:
         self.declined = 0  # requests answered `busy` because the link could take no more responses
         self.failed = 0  # responses that were errors
         self.unanswerable = 0  # errors with no usable address, or none that fits the link
+
+    def connect_runs(self, ended):
+        """`ended(identity, words)` is told of the end of what `start` took."""
+        self._run_ended = ended
 
     def connect_jobs(self, open_jobs):
         """`open_jobs()` gives the Jobs, or None if there can be none just now."""
@@ -272,9 +282,11 @@ class Service:
                 self.tell(address, words)
         for task in batch:
             if task.ticket is not None and failure is not None:
+                self._settle_run(task.request.address, error_words(failure))
                 for address in self._addresses.pop(task.ticket.key):
                     self._answer_error(address, failure)
             elif task.command.mode == INLINE:
+                self.caller_key = task.request.address.key
                 self._end(self._executor.run(task))
             else:
                 self._launch(task)
@@ -288,6 +300,51 @@ class Service:
         if task.request.reply_within_ms == 0:
             self._promote(job)
         self._executor.launch(job)
+
+    # Runs that nobody asked for over the link: schedules.
+
+    def start(self, method, params, identity, expires, key_name):
+        """Run a command as if the holder of a key had asked for it, once for its `identity`.
+
+        Raises LimpetError, Busy if it may be tried again; else its end goes to `ended` of
+        `connect_runs`, perhaps before this returns. A task is a job from the start.
+        """
+        command = self._registry.find(method)
+        caller = self._gate.caller(key_name)
+        address = Address(identity, None, None, key_name)
+        patience_ms = 0 if isinstance(command.mode, tuple) else REPLY_WITHIN_MS
+        checked = self._registry.checked_params(command, params)
+        request = Request(address, method, params, expires, expires, patience_ms, None)
+        ticket = None
+        if command.repeat != "repeat":
+            ticket = make_ticket(key_name, identity, method, params)
+            words = self._once.look_up(ticket)
+            if words is not None and words is not RUNNING:
+                self._run_ended(identity, words)
+                return
+            if words is RUNNING:
+                self._runs[(key_name, identity)] = True
+                return
+        self._gate.authorise(caller, command, identity)
+        task = Task(request, command, checked, ticket)
+        if command.mode != INLINE:
+            self._executor.check_room(command, self._batch)
+        if ticket is not None:
+            self._once.promise(ticket, request, command.repeat == "resume")
+            self._addresses[ticket.key] = [address]
+        self._runs[(key_name, identity)] = True
+        self._batch.append(task)
+
+    def cancel_run(self, identity):
+        """Ask what `start` took under `identity` to end."""
+        for job in list(self._executor.jobs):
+            address = job.task.request.address
+            if address.id == identity and (address.key, identity) in self._runs:
+                self.cancel(job)
+
+    def _settle_run(self, address, words):
+        if self._runs and self._runs.pop((address.key, address.id), False):
+            self._run_ended(address.id, words)
 
     def _equip(self, job):
         """Give a task what only tasks use."""
@@ -382,7 +439,9 @@ class Service:
         if job.row is None:
             self._end(job.outcome)
         else:
-            self.jobs.ended(job, self._words(job.outcome))
+            words = self._words(job.outcome)
+            self.jobs.ended(job, words)
+            self._settle_run(job.task.request.address, words)
         if self._watchers:
             for other, waiting in self._watchers:
                 if other is job:
@@ -391,6 +450,8 @@ class Service:
 
     def _end(self, outcome):
         ticket = outcome.task.ticket
+        if self._runs and outcome.result is not RESTART:
+            self._settle_run(outcome.task.request.address, self._words(outcome))
         if ticket is None:
             self._respond(outcome)
             return

@@ -302,4 +302,4 @@ def make_request_id(name, rule, due, boot):
     """The id of the run due at `due`: the same for the same run, and for no other."""
     if rule.is_wall:
         return "%s@%s" % (name, format_time(due))
-    return "%s@%d+%d" % (name, boot, due)  # uptime alone would come again after a restart
+    return "%s@%d.%d" % (name, boot, due)  # uptime alone would come again after a restart

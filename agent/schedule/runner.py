@@ -56,7 +56,7 @@ class Runner:
         return self._book.problems + problems
 
     def step(self, now):
-        """Hand over what is due at `now`; call it each turn of the loop."""
+        """Hand over what is due at `now`; to be called once `due` has come, or earlier."""
         if self._unsaved:
             self._save_states()
             self._plan_wake_up()
@@ -76,7 +76,10 @@ class Runner:
         self._look_at = now + LOOK_MS
 
     def _plan_wake_up(self):
-        self.due = 0 if self._unsaved else self._schedule.due()
+        due = 0 if self._unsaved else self._schedule.due()
+        if not self._schedule.is_empty() and (due is None or due > self._look_at):
+            due = self._look_at  # a stepped clock is found out by looking
+        self.due = due
 
     def _act_on(self, finding, now):
         name = finding.entry.name
@@ -233,7 +236,7 @@ class Runner:
         if entry.running is not None:
             raise Busy("%s: its run has not ended" % name)
         now = self._clock.now()
-        request_id = "%s@%d+%dms" % (name, self._boot, now)
+        request_id = "%s@%d.%dms" % (name, self._boot, now)
         if self._start_run(name, request_id, now):
             entry.running = now // 1000
         return request_id

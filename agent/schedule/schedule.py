@@ -223,6 +223,10 @@ class Schedule:
         """All names, sorted."""
         return sorted(self._entries)
 
+    def is_empty(self):
+        """Whether there is no schedule at all."""
+        return not self._entries
+
     def preview(self, entry, count, after):
         """Up to `count` (due, start) to come after `after`, if every run starts and ends in time.
 

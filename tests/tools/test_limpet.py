@@ -330,7 +330,7 @@ def test_describe_survives_a_device_that_describes_itself_otherwise(limpet, brok
     }
     with ScriptedDevice(broker, "odd", script, root="r5"):
         assert "in a form known here" in fail(limpet("--root", "r5", "describe", "odd"), 1)
-        succeed(limpet("--root", "r5", "describe", "odd", "x"))
+        succeed(limpet("--root", "r5", "describe", "odd", "x.y"))
 
 
 def test_what_a_device_says_never_steers_the_terminal(limpet, broker):

@@ -1,0 +1,443 @@
+"""One update from its offer to its confirmation, in turns of the main loop.
+
+The one rule: a step never waits and never takes long: signatures, hashes and files go on a little
+in each, and what waits says until when. What must survive is in the slots' record and in the
+store; everything here can be lost at any moment.
+"""
+
+import json
+from binascii import hexlify
+from collections import namedtuple
+from hashlib import sha256
+
+import limpet_start as starting
+from interpreter import describe, random_bytes
+
+from agent.errors import BadParams, LimpetError, Unavailable
+from agent.update import plan, release
+from agent.update.depot_mqtt import Depot
+from agent.update.fetch import BadDepot, Fetch
+from agent.update.slots_files import RELEASE, SlotError, here
+
+STEPS = 16  # of work in one turn: as many as of a signature, see bridge.py
+PING_MS = 5000  # between two looks at one's own answer while on trial
+FEED_MS = 15_000  # a trial says so often that it lives: well within what limpet_start allows
+RETRY_MS = 60_000  # after a medium that refused; doubled up to an hour
+_MOST_RETRY_MS = 3_600_000
+LOOK_MS = 30_000  # at window and veto, while something is staged
+_KEYRING = "keyring"
+
+
+# What the agent offers: publish(topic, payload, qos, retain), listen(topic, take),
+# report(words), and `root` of all topics.
+Outside = namedtuple("Outside", ("publish", "listen", "report", "version", "device", "root"))
+
+
+def make(options, store, clock, outside):
+    """The Updater of this process. Raises Unavailable."""
+    try:
+        return Updater(options, here(), store, clock, outside)
+    except release.BadRelease as error:
+        raise Unavailable(error.message)
+
+
+class Updater:
+    """`options` is the configuration's `update`, `outside` an Outside.
+
+    `veto()` gives a reason against a restart now, or None; `checks` are functions that say
+    whether the device is well, for the trial. `restarts` turns True when the process must end.
+    """
+
+    def __init__(self, options, slots, store, clock, outside):
+        self._options = options
+        self.slots = slots
+        self._store = store
+        self._clock = clock
+        self._outside = outside
+        self.restarts = False
+        self.veto = lambda: None
+        self.checks = []
+        base, device = outside.root + "/", outside.device
+        self._offer_topic = "%srelease/%s" % (base, options["channel"])
+        self._give_topic = "%sblob/give/%s" % (base, device)
+        self._ask_topic = "%sblob/ask/%s" % (base, device)
+        self._ping_topic = "%sreply/%s-trial" % (base, device)
+        self._call_topic = "%s%s/call" % (base, device)
+        self._depot = Depot(self._ask, options["rate"])
+        self._keyring = self._load_keyring()
+        self._offer = None  # the signed bytes last offered
+        self._work = None
+        self._fetch = None
+        self._phase = None
+        self._offered = None  # the Description being worked on
+        self._retry_ms = RETRY_MS
+        self._retry_at = None
+        self._look_at = None
+        self._asked = (False, False)
+        self.last = None  # the decision last made: (sequence, kind, reason)
+        self._is_up = False
+        self._ping = self._pinged = None
+        self._ping_at = self._fed_at = 0
+        self._health = self._make_health()
+        self._told = False
+
+    def _load_keyring(self):
+        """The newest keyring that the device has taken over, else the one it was given."""
+        data = self._store.read(_KEYRING)
+        if data is None:
+            try:
+                with open(self._options["keyring"], "rb") as file:
+                    data = file.read(release.MAX_SIGNED_BYTES + 1)
+            except OSError as error:
+                raise release.BadRelease("no keyring: %s" % error)
+        return release.parse_keyring(release.split_signed(data).body)
+
+    def _make_health(self):
+        if not self.slots.is_trial:
+            return None
+        for_ms = self._options["healthy_s"] * 1000
+        return plan.Health(self._clock.now(), for_ms, self._options["within_s"] * 1000)
+
+    def subscribe(self):
+        """Want what concerns updates from the broker."""
+        listen = self._outside.listen
+        listen(self._offer_topic, self._take_offer)
+        listen(self._give_topic, lambda message: self._depot.receive(message.payload))
+        if self._health is not None:
+            listen(self._ping_topic, self._take_answer)
+
+    # What comes.
+
+    def connected(self, is_up):
+        """The link is there, or gone."""
+        self._is_up = is_up
+        self._pinged = None
+        self._ping_at = 0
+        self._depot.connected(is_up)
+        if is_up and not self._told:
+            self._told = True
+            if self.slots.state.reason != "-" or self.slots.is_trial:
+                self._report()
+
+    def _take_offer(self, message):
+        if message.payload and message.payload != self._offer:
+            self.offer(message.payload)
+
+    def _take_answer(self, message):
+        if self._ping is not None and self._ping.encode() in message.payload:
+            self._pinged = self._clock.now()
+
+    def offer(self, data, is_asked=False, may_go_back=False):
+        """A signed release that somebody offers; it is judged in the next steps."""
+        self._offer = bytes(data)
+        self._asked = (is_asked, may_go_back)
+        self._retry_ms = RETRY_MS
+        self._begin()
+
+    def check(self):
+        """Look once more at what was offered last."""
+        if self._work is None:
+            self._begin()
+
+    def apply(self, text, may_go_back):
+        """Try what is staged, or fetch and try the release in `text`. Raises LimpetError."""
+        if text is not None:
+            release.parse_description(release.split_signed(text.encode()).body)
+            self.offer(text.encode(), True, may_go_back)
+        elif self.slots.state.kind == "staged":
+            self.try_other()
+        elif self._offer is None:
+            raise BadParams("nothing is staged, and nothing is offered: release is needed")
+        else:
+            self.offer(self._offer, True, may_go_back)
+
+    @property
+    def slot(self):
+        """What `about` tells: the slot and the release in it."""
+        state, slots = self.slots.state, self.slots
+        sequence = state.other if slots.is_trial else state.sequence
+        return {"slot": slots.running, "sequence": sequence, "trial": slots.is_trial}
+
+    def _begin(self):
+        if self._work is not None:
+            self._depot.end()
+            self._work.close()
+        self._retry_at = None
+        self._phase = self._fetch = None
+        if self._offer is not None and not self.slots.is_trial:
+            self._work = self._consider(self._offer)
+
+    # What is done about it.
+
+    def _consider(self, data):
+        signed = release.split_signed(data)
+        description = release.parse_description(signed.body)
+        self._offered = description
+        decision = plan.judge(description, self._facts(), *self._asked)
+        if decision.kind == plan.APPLY and description.keyring > self._keyring.number:
+            yield from self._follow_keyrings(description.keyring)
+        if decision.kind == plan.APPLY:
+            yield from release.verify_signed(release.RELEASE, signed, self._keyring.release)
+        # Only now: an unsigned offer must leave no trace but its refusal.
+        self._decide(description, decision)
+        if decision.kind != plan.APPLY:
+            return
+        yield from self._get(description, signed, data)
+
+    def _decide(self, description, decision):
+        self.last = (description.sequence, decision.kind, decision.reason)
+
+    def _get(self, description, signed, data):
+        slots = self.slots
+        identity = hexlify(sha256(data).digest()).decode()
+        words = (slots.state.kind, slots.state.other)
+        if words == ("staged", description.sequence):
+            return
+        slots.begin(identity, description.sequence)
+        self._phase = "fetching"
+        self._report()
+        self._fetch = Fetch(slots, self._depot, description, data)
+        digest = yield from self._fetch.run()
+        self._phase = "verified"
+        yield
+        slots.stage(digest)
+        self._phase = None
+        self._look_at = 0
+        self._report()
+
+    def _follow_keyrings(self, number):
+        """Take over the keyrings up to `number`, one by one, each durable before the next."""
+        while self._keyring.number < number:
+            name = "keyring-%s-%d" % (self._keyring.product, self._keyring.number + 1)
+            self._depot.begin(name, 0, release.MAX_SIGNED_BYTES)
+            data = self._depot.take()
+            while data is None:
+                yield
+                data = self._depot.take()
+            more = self._depot.take()
+            self._depot.end()
+            data += more or b""
+            found = yield from release.verify_next(self._keyring, data)
+            self._store.write(_KEYRING, data)
+            self._keyring = found
+
+    def _facts(self):
+        options, state = self._options, self.slots.state
+        unix_ms, _ = self._clock.wall()
+        words = describe()
+        needs = {
+            "agent": self._outside.version,
+            "runtime": words["name"],
+            "board": words["machine"].replace(" ", "-").lower(),
+            "mpy": mpy_version(),
+            "start": starting.VERSION,
+            "space": self._space(),
+        }
+        return plan.Facts(
+            options["product"],
+            options["channel"],
+            # In the rescue the release that is broken may be fetched again.
+            state.sequence if self.slots.running else max(0, state.sequence - 1),
+            state.failed,
+            state.floor,
+            self._keyring.number,
+            unix_ms // 1000,
+            needs,
+        )
+
+    def _space(self):
+        """Bytes free on the medium; None where nobody tells, or tells nonsense."""
+        import os
+
+        if not hasattr(os, "statvfs"):
+            return None
+        try:
+            words = os.statvfs(self.slots.root)
+        except OSError:
+            return None
+        # littlefs was seen to count below 0, which wraps, on a volume that is nearly full.
+        return 0 if words[3] > words[2] else words[1] * words[3]
+
+    def _ask(self, payload):
+        return self._outside.publish(self._ask_topic, payload, 0, False) is not None
+
+    def _report(self, **more):
+        words = self.status()
+        words.update(more)
+        self._outside.report(words)
+
+    # Turns.
+
+    @property
+    def due(self):
+        """When `step` wants to be called though nothing came; None for not at all."""
+        times = [self._retry_at, self._look_at]
+        if self._work is not None:
+            times.append(self._depot.due if self._depot.is_waiting else 0)
+        if self._health is not None:
+            times += [self._ping_at if self._is_up else None, self._fed_at, self._health.due]
+        times = [one for one in times if one is not None]
+        return min(times) if times else None
+
+    def step(self, now):
+        """One turn."""
+        self._depot.step(now)
+        if self._work is not None:
+            self._go_on(now)
+        elif self._retry_at is not None and now >= self._retry_at:
+            self._begin()
+        if self._health is not None:
+            self._prove(now)
+        if self._look_at is not None and now >= self._look_at:
+            self._look(now)
+
+    def _go_on(self, now):
+        try:
+            for _ in range(STEPS):
+                next(self._work)
+                if self._depot.is_waiting:
+                    break
+            self._depot.step(now)
+            return
+        except StopIteration:
+            self._work = None
+        except (release.BadRelease, BadDepot) as error:
+            self._work = None
+            self._fail(error)
+        except (LimpetError, OSError) as error:
+            # The medium refuses: full, read-only, worn. What is there stays; later again.
+            self._put_off(now, error)
+        except Exception as error:  # noqa: BLE001 - see below
+            # Our own fault. It must not end the agent: the offer is retained, and would again.
+            self._put_off(now, "this is a fault of the agent: %s: %s" % (type(error), error))
+        self._phase = self._fetch = None
+
+    def _put_off(self, now, reason):
+        self._work = self._phase = None
+        self._depot.end()
+        self._retry_at = now + self._retry_ms
+        self._retry_ms = min(2 * self._retry_ms, _MOST_RETRY_MS)
+        self._report(reason=str(reason))
+
+    def _fail(self, error):
+        self._depot.end()
+        self._phase = None
+        if self._fetch is not None:  # signed, and yet it does not fit together: not again
+            self.slots.fail(self._offered.sequence, error.code)
+        self.last = (
+            None if self._offered is None else self._offered.sequence,
+            "ignore",
+            str(error),
+        )
+        self._report(reason=str(error))
+
+    def _look(self, now):
+        """At what is staged: may it be tried now?"""
+        if self.slots.state.kind != "staged":
+            self._look_at = None
+            return
+        self._look_at = now + LOOK_MS
+        options = self._options
+        policy = "auto" if self._asked[0] else options["policy"]
+        window = options["window"]
+        unix_ms, quality = self._clock.wall()
+        minute = None if quality == "unset" else unix_ms // 60_000 % 1440
+        span = None if window is None else (window["first"], window["last"])
+        decision = plan.may_restart(policy, span, minute, self.veto())
+        self.last = (self.slots.state.other, decision.kind, decision.reason)
+        if decision.kind == plan.APPLY:
+            self.try_other()
+
+    def try_other(self):
+        """Restart into what is staged, or into the release before this one. Raises SlotError."""
+        self.slots.try_other(self._options["tries"])
+        self._report()
+        self.restarts = True
+
+    # On trial.
+
+    def _prove(self, now):
+        if now >= self._fed_at:
+            self._fed_at = now + FEED_MS
+            starting.watch(starting.STALLED_S)
+        if self._is_up and now >= self._ping_at:
+            self._send_ping(now)
+        checks = [(name, check()) for name, check in self.checks]
+        signs = [("a connection", self._is_up), ("its own answer", self._pinged is not None)]
+        verdict = self._health.judge(now, signs + checks)
+        if verdict:
+            self.confirm()
+        elif verdict is False:
+            missing = self._health.missing
+            self._health = None
+            self.slots.give_up("no-health")
+            starting.note_reason(self.slots.files, self.slots.root, LimpetError("no " + missing))
+            self._report(reason="no " + missing)
+            self.restarts = True
+
+    def _send_ping(self, now):
+        # The first may come before the subscription.
+        self._ping_at = now + (PING_MS if self._pinged else PING_MS // 10)
+        self._ping = hexlify(random_bytes(8)).decode()
+        words = {"id": self._ping, "method": "system.ping", "reply": self._ping_topic, "ttl": 30}
+        self._outside.publish(self._call_topic, json.dumps(words).encode(), 0, False)
+
+    def confirm(self):
+        """What runs is good. Raises SlotError."""
+        with self.slots.files.open(self.slots.source + "/" + RELEASE, "rb") as file:
+            data = file.read(release.MAX_SIGNED_BYTES)
+        description = release.parse_description(release.split_signed(data).body)
+        self.slots.confirm(description.floor)
+        self._health = None
+        starting.watch(0)
+        self._report(state="confirmed")
+        if self._offer is not None:
+            self._begin()
+
+    def go_back(self):
+        """Restart into the release before this one, without fetching it. Raises SlotError."""
+        if self.slots.state.kind != "previous":
+            raise SlotError("the release before this one is not there any more")
+        self.slots.mark(self.slots.state.sequence)
+        self.try_other()
+
+    def status(self):
+        """What `update.status` tells."""
+        slots, state = self.slots, self.slots.state
+        fetch = self._fetch
+        words = {
+            "state": plan.state_name(
+                state, slots.is_trial, slots.running is not None, self._phase
+            ),
+            "slot": slots.running,
+            "sequence": state.other if slots.is_trial else state.sequence,
+            "other": {"kind": state.kind, "sequence": state.other, "tries": state.tries},
+            "floor": state.floor,
+            "failed": state.failed or None,
+            "reason": None if state.reason == "-" else self._reason(state.reason),
+            "keyring": self._keyring.number,
+            "last": self.last,
+        }
+        if fetch is not None:
+            words["fetch"] = {
+                "folder": fetch.folder,
+                "fetched_bytes": fetch.fetched_bytes,
+                "files": {"kept": fetch.kept, "copied": fetch.copied, "patched": fetch.patched},
+                "lies": fetch.lies,
+            }
+        return words
+
+    def _reason(self, word):
+        try:
+            with self.slots.files.open(self.slots.root + "/" + starting.REASON, "rb") as file:
+                return "%s: %s" % (word, file.read(400).decode())
+        except (OSError, UnicodeError):
+            return word
+
+
+def mpy_version():
+    """The version of compiled files that runs here, None for none."""
+    import sys
+
+    found = getattr(sys.implementation, "_mpy", None)
+    return None if found is None else found & 0xFF

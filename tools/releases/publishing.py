@@ -1,0 +1,139 @@
+"""Releases told to devices over MQTT, and their blobs served there and over HTTP.
+
+A device asks on ROOT/blob/ask/ID: "TREE OFFSET COUNT"; it is answered on ROOT/blob/give/ID with
+messages of "TREE OFFSET\\n" and bytes of that stream from there on, SLICE at most in each. For a
+keyring TREE is "keyring-PRODUCT-NUMBER". The one rule: whatever is asked, only blobs and keyrings
+are read. QoS 0 both ways: what is lost is asked for again.
+"""
+
+import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import paho.mqtt.client as paho
+
+SLICE = 2048
+MOST = 65536  # bytes asked for at once
+_HEX = "0123456789abcdef"
+
+
+class Server:
+    """Answers what comes on the broker from one depot."""
+
+    def __init__(self, depot, host, port, root="limpet"):
+        self.depot = depot
+        self.root = root
+        self.sent_bytes = self.asked = 0
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self.client.on_connect = lambda *told: self.client.subscribe(root + "/blob/ask/+", 0)
+        self.client.on_message = self._take
+        self.client.connect(host, port)
+
+    def start(self):
+        """Serve in a thread of its own."""
+        self.client.loop_start()
+        return self
+
+    def close(self):
+        """Stop serving."""
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def publish(self, channel, data):
+        """Tell every device of a release, also those that come later."""
+        topic = "%s/release/%s" % (self.root, channel)
+        self.client.publish(topic, data, 1, retain=True).wait_for_publish(20)
+
+    def _take(self, client, userdata, message):
+        device = message.topic.rsplit("/", 1)[-1]
+        words = message.payload.decode("ascii", "replace").split(" ")
+        if len(words) != 3 or not words[1].isdigit() or not words[2].isdigit():
+            return
+        name, offset, count = words[0], int(words[1]), min(int(words[2]), MOST)
+        data = self.read(name)
+        if data is None:
+            return
+        self.asked += 1
+        for at in range(offset, min(offset + count, len(data)), SLICE):
+            piece = data[at : min(at + SLICE, offset + count)]
+            self.give(device, name, at, piece)
+
+    def give(self, device, name, at, piece):
+        """Send one answer."""
+        payload = ("%s %d\n" % (name, at)).encode() + piece
+        self.sent_bytes += len(payload)
+        self.client.publish("%s/blob/give/%s" % (self.root, device), payload, 0)
+
+    def read(self, name):
+        """A blob's stream or a keyring by its name, None if there is none."""
+        if len(name) == 32 and all(one in _HEX for one in name):
+            place = ("blobs", name)
+        elif name.startswith("keyring-") and name[8:].replace("-", "").isalnum():
+            product, _, number = name[8:].rpartition("-")
+            place = ("keyrings", product, number)
+        else:
+            return None
+        try:
+            return self.depot.read(*place)
+        except OSError:
+            return None
+
+
+def publish(depot, options, data):
+    """As the command line asks."""
+    server = Server(depot, options.host, options.port, options.root_topic).start()
+    server.publish(options.channel, data)
+    if options.serve:
+        _serve_on(depot, options)
+    server.close()
+
+
+def serve(depot, options):
+    """As the command line asks."""
+    server = Server(depot, options.host, options.port, options.root_topic).start()
+    _serve_on(depot, options)
+    server.close()
+
+
+def _serve_on(depot, options):
+    if options.http is not None:
+        serve_http(depot, options.http)
+    threading.Event().wait()
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """Blobs by GET, from the byte on that a Range names."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):  # noqa: N802 - the name that the library calls
+        """Answer with a blob's stream, or the rest of it."""
+        name = self.path.rsplit("/", 1)[-1]
+        path = os.path.join(self.directory, "blobs", name)
+        if len(name) != 32 or not all(one in _HEX for one in name) or not os.path.exists(path):
+            self.send_error(404)
+            return
+        with open(path, "rb") as file:
+            data = file.read()
+        start = 0
+        words = self.headers.get("Range", "")
+        if words.startswith("bytes=") and words.endswith("-") and words[6:-1].isdigit():
+            start = int(words[6:-1])
+        self.send_response(206 if start else 200)
+        if start:
+            span = "bytes %d-%d/%d" % (start, len(data) - 1, len(data))
+            self.send_header("Content-Range", span)
+        self.send_header("Content-Length", str(max(0, len(data) - start)))
+        self.end_headers()
+        self.wfile.write(data[start:])
+
+    def log_message(self, *words):
+        """Say nothing."""
+
+
+def serve_http(depot, port):
+    """Serve blobs over HTTP in a thread; the server."""
+    handler = type("Handler", (Ranges,), {"directory": depot.folder})
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
