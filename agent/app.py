@@ -65,6 +65,7 @@ class Agent:
         self.registry = Registry()
         self.once = self._make_once()
         self.service = self._make_service()
+        self.update = self.optional.start_update()
         for address, words in self.once.recover(self.boot.number):
             self.service.tell(address, words)
         self._sweep = Sweep(self.link, self.base, self.service.knows_job)
@@ -76,7 +77,7 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
-        self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep]
+        self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep, self.update]
         self.optional.begin()
 
     def _begin(self):
@@ -172,7 +173,7 @@ class Agent:
         self.executor.start()
         self.optional.take_up()
         pace_collector()
-        while not self.service.restarts:
+        while not (self.service.restarts or self.update.restarts):
             self.step()
         self.log.info("restarting, as a caller asked")
         self.close(True)
@@ -237,11 +238,13 @@ class Agent:
         self.presence.connected()
         self._rival.connected(self.clock.now())
         self.optional.connected()
+        self.update.connected(True)
 
     def _on_disconnected(self, event):
         self.presence.disconnected()
         self.bridge.disconnected()
         self.optional.disconnected()
+        self.update.connected(False)
         self.log.warning(
             "no connection to %s: %s; next try in %d ms",
             self._broker(),

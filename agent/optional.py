@@ -8,10 +8,10 @@ import json
 
 from interpreter import format_exception, list_folder
 
+from agent import VERSION, connection
 from agent import config as configuration
-from agent import connection
-from agent.commands import late
-from agent.errors import LimpetError
+from agent.commands import late, update
+from agent.errors import LimpetError, Unavailable
 from agent.records import Records, has_log
 
 RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
@@ -115,6 +115,30 @@ class Optional:
         if service.jobs is None:
             service.load_jobs()
         return job_commands.commands(service, service.jobs)
+
+    def start_update(self):
+        """What looks after updates; where there are none, what stands in its place."""
+        return update.start(self._agent.registry, self._make_update)
+
+    def _make_update(self):
+        agent = self._agent
+        options = agent.config["update"]
+        if options is None:
+            raise Unavailable("the configuration has no `update`")
+        from agent.update import updater
+
+        def report(words):
+            return agent.voice.say("event/update", json.dumps(words).encode(), False)
+
+        outside = updater.Outside(
+            agent.link.publish,
+            agent.bridge.listen,
+            report,
+            VERSION,
+            agent.device,
+            agent.config["root"],
+        )
+        return updater.make(options, agent.store, agent.clock, outside)
 
     def take_up(self):
         """Go on with jobs and schedules of the boot before; what holds none loads nothing."""

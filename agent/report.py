@@ -26,7 +26,7 @@ def about(agent):
         "reset": reset.causes(),
         "capabilities": capabilities(agent),
         "commands": agent.registry.digest(),
-        "slot": None,
+        "slot": agent.update.slot,
     }
 
 
