@@ -76,7 +76,7 @@ class Agent:
         store = self._store
         self._twin = _load_twin(store, config)
         self._tuning = self._log_feed = None  # loaded at their first use
-        self._config = config = config if self._twin is None else self._twin.running
+        self._config = config = config if self._twin is None else self._in_force()
         self._boot = self._begin(store)
         self._clock = Clock(self._boot.unix_ms, config["clock"]["synced_file"])
         self.log = Log(config["log"], self._clock, write_log)
@@ -114,6 +114,13 @@ class Agent:
         self._sweep = self._base + "job/+"  # None once the broker has told what it kept
         self._link.subscribe(self._sweep, 0, subscriptions.NO_LOCAL)
         self._begin_tuning()
+
+    def _in_force(self):
+        """The settings that running parts go by, and the file's own path beside them."""
+        values = dict(self._twin.running)
+        if "file" in self._file:
+            values["file"] = self._file["file"]
+        return values
 
     def _begin_tuning(self):
         """Hear what is wanted from afar; load what was wanted before."""
@@ -389,7 +396,7 @@ class Agent:
         self._status = None
         self._is_announced = True
         self._bridge.disconnected()
-        self._config = values
+        self._config = self._in_force()
         mqtt = values["mqtt"]
         self._broker = "%s:%d" % (mqtt["host"], mqtt["port"])
         self._session.change(self._session_options(mqtt))
@@ -712,8 +719,9 @@ def _load_twin(store, config):
 def _make_twin(store, config):
     from agent.twin.twin import Twin
 
+    members = {field.name: config[field.name] for field in configuration.FIELDS}
     check, probe = configuration.check, configuration.probe
-    twin = Twin(store, config, configuration.FIELDS, check, probe)
+    twin = Twin(store, members, configuration.FIELDS, check, probe)
     twin.load(0)
     return twin
 
