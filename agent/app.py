@@ -6,6 +6,8 @@ then.
 """
 
 import json
+import os
+import threading
 
 from interpreter import (
     THREADS,
@@ -15,6 +17,7 @@ from interpreter import (
     memory,
     pace_collector,
     random_bytes,
+    stacks_on_signal,
 )
 from wakeup import Channel
 
@@ -50,6 +53,7 @@ from agent.store import Store, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
 RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
+MOST_FAILED = 4  # threads whose failure waits to be recorded
 STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
 
 OUTBOX = "outbox"  # the log of messages that outlive the process
@@ -102,6 +106,8 @@ class Agent:
             self._service.tell(address, words)
         self._status = None  # the clock quality last published
         self._rival = Rival()
+        self._failed = []  # (error, name) of threads that failed, at most MOST_FAILED
+        self._notifier = None  # where a service manager wants to hear of us
         self._is_announced = True  # False while status or about wait for room in the link
         self._status_due = 0
         self._handlers = {
@@ -446,6 +452,7 @@ class Agent:
         if not self._gate.keyring.configured:
             self.log.warning(NO_KEYS)
         self._start_watchdog()
+        self._begin_operating()
         self._executor.start()
         self._take_up()
         pace_collector()
@@ -461,6 +468,58 @@ class Agent:
                 self._service.load_jobs()
             if _has_stored(self._config["data"], "schedule-"):
                 self._open_runner()
+
+    def _begin_operating(self):
+        """Speak to a service manager, print stacks when asked, tell of crashes before."""
+        stacks_on_signal()
+        threading.excepthook = self._on_thread_failed
+        if getattr(os, "getenv", None) and os.getenv("NOTIFY_SOCKET"):
+            from agent.operate import notify
+
+            self._notifier = notify.from_environment()
+            if self._config["service"]["ready"] == "start":
+                self._notifier.ready()
+        self._tell_crashes()
+
+    def _tell_crashes(self):
+        try:
+            if self._storage is None and self._store.read("crash") is not None:
+                from agent.operate import crash
+
+                crash.tell(self._store, lambda words: self._keep_event("crash", words))
+        except (LimpetError, ValueError, KeyError, TypeError) as error:
+            self.log.warning("crashes before cannot be told: %s", error)
+
+    def _keep_event(self, name, words):
+        return self._keep("event/" + name, json.dumps(words).encode())
+
+    def _on_thread_failed(self, args):
+        """Called in the thread that fails."""
+        threading.__excepthook__(args)
+        if len(self._failed) < MOST_FAILED:
+            self._failed.append((args.exc_value, getattr(args.thread, "name", "?")))
+            self._link.wake()
+
+    def _record_failed(self, now):
+        from agent.operate import crash
+
+        while self._failed:
+            error, name = self._failed.pop(0)
+            try:
+                record = crash.make_record(error, self._boot.number, now, VERSION, name)
+                crash.keep(self._store, record)
+            except LimpetError as second:
+                self.log.error("a failed thread could not be recorded: %s", second.message)
+        self._tell_crashes()
+
+    def abandon(self):
+        """After a crash: let the broker tell the will; (boot, uptime in ms, longest wait in s)."""
+        try:
+            self._link.abandon()
+        except Exception as error:  # noqa: BLE001 - whatever state the crash left behind
+            self.log.error("the connection could not be dropped: %s", error)
+        most_s = 3600 if self._notifier is None else self._notifier.patience_s()
+        return self._boot.number, self._clock.now(), most_s
 
     def _start_watchdog(self):
         wanted = self._config["watchdog"]
@@ -513,6 +572,10 @@ class Agent:
         if self._log_feed is not None:
             self._log_feed.step(now)
         self._update.step(now)
+        if self._failed:
+            self._record_failed(now)
+        if self._notifier is not None:
+            self._notifier.step(now)
 
     def _due(self):
         """When a part wants its turn though nothing happened, in ms."""
@@ -523,6 +586,7 @@ class Agent:
             self._runner,
             self._tuning,
             self._log_feed,
+            self._notifier,
             self._hardware.keeper,
             self._update,
         ):
@@ -540,6 +604,8 @@ class Agent:
         """
         if self._hardware.keeper is not None:
             self._hardware.keeper.close(restarts)
+        if self._notifier is not None:
+            self._notifier.stopping()
         if self._status is not None:
             self._publish("status", self._status_of("offline"))
         if self._outbox:
@@ -551,6 +617,8 @@ class Agent:
         self.log.info("connected to %s with MQTT %s", self._broker, version)
         self._is_announced = self._announce()
         self._rival.connected(self._clock.now())
+        if self._notifier is not None:
+            self._notifier.ready()
         if self._tuning is not None:
             self._tuning.connected()
         self._update.connected(True)

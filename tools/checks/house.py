@@ -57,6 +57,8 @@ LAYERS = (
             "agent.log",
             "agent.log_feed",
             "agent.twin.twin",
+            "agent.operate",
+            "agent.operate.*",
             "agent.boot",
             "agent.devices",
             "agent.devices.*",
