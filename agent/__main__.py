@@ -40,9 +40,11 @@ Runs Limpet's agent on this device until it is stopped.
   --help         print this
 
 Status 75: a caller asked for a restart; whatever started the agent is to start it again
-(systemd: Restart=on-failure). Status 2: the command line or the file is wrong."""
+(systemd: Restart=on-failure). Status 70: it crashed, and tells of it at its next start.
+Status 2: the command line or the file is wrong."""
 
 BAD_USAGE = 2
+CRASHED = 70  # EX_SOFTWARE
 RESTART = 75  # EX_TEMPFAIL of sysexits.h: whoever started the agent is to start it again
 
 
@@ -61,7 +63,7 @@ def main(arguments):
     if "--check" in options:
         print("%s: fit for use" % options["--config"])
         return 0
-    return serve(Agent(values, options["--config"]))
+    return guard(values, options["--config"])
 
 
 def parse_arguments(arguments):
@@ -90,6 +92,24 @@ def _print_words(options):
             print(text())
             return 0
     raise BadConfig("--config FILE is missing; --help tells more")
+
+
+def guard(values, file):
+    """Serve; what ends the agent is kept for its next start, and a crash loop is a slow one."""
+    agent = None
+    try:
+        agent = Agent(values, file)
+        return serve(agent)
+    except Exception as error:  # noqa: BLE001 - the process ends with it, and says why
+        import time
+
+        from agent.operate import crash
+
+        boot, uptime_ms, most_s = (
+            (0, 0, crash.MOST_DELAY_S) if agent is None else agent.operation.abandon()
+        )
+        time.sleep(min(crash.end(error, values["data"], boot, uptime_ms, VERSION), most_s))
+    return CRASHED
 
 
 def serve(agent):

@@ -22,6 +22,7 @@ from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import link, packets, session, subscriptions
 from agent.mqtt.rival import Rival
+from agent.operation import Operation
 from agent.optional import Optional
 from agent.presence import Presence
 from agent.records import Records
@@ -77,7 +78,9 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
+        self.operation = Operation(self)
         self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep, self.update]
+        self.parts.append(self.operation)
         self.optional.begin()
 
     def _begin(self):
@@ -170,6 +173,7 @@ class Agent:
         if not self.gate.keyring.configured:
             self.log.warning(report.NO_KEYS)
         self.optional.start_watchdog()
+        self.operation.begin()
         self.executor.start()
         self.optional.take_up()
         pace_collector()
@@ -213,6 +217,7 @@ class Agent:
     def close(self, restarts=False):
         """Say goodbye: publish that the device goes offline, and disconnect."""
         self.optional.stop_watchdog(restarts)
+        self.operation.stopping()
         self.presence.leave()
         self.voice.flush()
         self.link.close(self.clock.now())
@@ -238,6 +243,7 @@ class Agent:
         self.presence.connected()
         self._rival.connected(self.clock.now())
         self.optional.connected()
+        self.operation.connected()
         self.update.connected(True)
 
     def _on_disconnected(self, event):

@@ -117,6 +117,15 @@ _WATCHDOG = (
     schema.integer("pretimeout_s", 0, low=0, high=65534, unit="s", about="0: none"),
 )
 
+_SERVICE = (
+    schema.text(
+        "ready",
+        "online",
+        choices=("online", "start"),
+        about="when a service manager is told READY: online, once the broker accepted; or at once",
+    ),
+)
+
 _PUBLISH_LOG = (
     schema.text(
         "level",
@@ -195,6 +204,7 @@ FIELDS = (
     schema.structure("update", _UPDATE, None, about="updates, where limpet_start.py starts it"),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
     schema.structure("publish_log", _PUBLISH_LOG, {}),
+    schema.structure("service", _SERVICE, {}),
 )
 
 

@@ -67,7 +67,8 @@ def find_program(name, path, folder):
             continue
         if mode & 0o170000 == 0o100000 and mode & 0o111:
             return place
-    raise NoProgram("%s: no such program in %s" % (name, ", ".join(places)[:200]))
+    where = "the PATH, " + path if "/" not in name else folder
+    raise NoProgram("%s: no such program in %s" % (name, where))
 
 
 def life_line(calls):

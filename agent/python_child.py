@@ -79,8 +79,10 @@ def _described(error):
         trace = trace.tb_next
     if trace is not None:
         error.__traceback__ = trace
+    text = format_exception(error).split("\n")
+    text = "\n".join([line for line in text if "python_child.py" not in line])  # MicroPython's
     return {
         "type": type(error).__name__,
         "message": str(error)[:MOST_VALUE],
-        "traceback": format_exception(error)[-MOST_TRACEBACK:],
+        "traceback": text[-MOST_TRACEBACK:],
     }

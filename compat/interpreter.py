@@ -134,6 +134,18 @@ def format_exception(error):
     return text.getvalue()
 
 
+def stacks_on_signal():
+    """Have SIGUSR1 print every thread's stack to stderr; False where that cannot be had."""
+    try:
+        import faulthandler
+        import signal
+
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+    except (ImportError, AttributeError, OSError, ValueError):
+        return False
+    return True
+
+
 def program():
     """The words that start another interpreter like this one; its own options come behind them."""
     if _CPYTHON:

@@ -34,10 +34,11 @@ class Unavailable(OSError):  # noqa: N818 - what it says, as everywhere here
     """The system cannot make this kind of channel; the text says what it answered."""
 
 
-def _abstract_address(name):
+def unix_address(name):
+    """What sockets take for an AF_UNIX name, bytes; behind a zero byte it is an abstract one."""
     if hasattr(socket, "socketpair"):  # CPython writes the structure itself
-        return b"\0" + name
-    return _RAW_FAMILY[sys.byteorder] + b"\0" + name
+        return name
+    return _RAW_FAMILY[sys.byteorder] + name
 
 
 def self_connected():
@@ -63,7 +64,7 @@ def self_connected():
 
 def _bind_to_itself(channel):
     for attempt in range(_NAME_ATTEMPTS):
-        address = _abstract_address(b"limpet-" + random_bytes(12))
+        address = unix_address(b"\0limpet-" + random_bytes(12))
         try:
             channel.bind(address)
             break

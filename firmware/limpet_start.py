@@ -217,17 +217,17 @@ def start(root, arguments, files=None):
     except Exception as error:  # noqa: BLE001 - whatever a release dies of, the next start counts
         if not is_trial:
             raise
-        note_reason(files, root, error)
+        note_reason(files, root, "%s: %s" % (type(error).__name__, error))
         return RESTART
     watch(0)
     return status
 
 
-def note_reason(files, root, error):
+def note_reason(files, root, text):
     """Keep what a trial died of; nothing depends on it."""
     try:
         with files.open(root + "/" + REASON, "wb") as file:
-            file.write(("%s: %s" % (type(error).__name__, error)).encode()[:400])
+            file.write(text.encode()[:400])
             files.sync(file)
     except OSError:
         pass

@@ -3,7 +3,7 @@
 from support import raises
 
 from agent.commands import policy as policies
-from agent.commands.audit import MOST, MOST_REASONS, PERIOD_MS, SAME_MS, Audit
+from agent.commands.audit import MOST, MOST_REASONS, MOST_SHOWN, PERIOD_MS, SAME_MS, Audit
 from agent.commands.policy import Caller, Denied, check_command, check_hardware
 from agent.commands.registry import PERMISSIONS, PLAIN, Command
 from agent.errors import BadParams
@@ -149,3 +149,23 @@ def test_the_audit_stays_small_and_counts_what_it_dropped():
     assert len(told) == MOST + 1 and told[0]["dropped"] == 7 and told[0]["id"] == "id-7"
     counts = told[-1]["counts"]
     assert len(counts) == MOST_REASONS + 1 and counts["other"] == MOST + 7 - MOST_REASONS
+
+
+class Ended:
+    """A task as the executor hands it back: what was asked, and by whom."""
+
+    def __init__(self, method, params):
+        self.command = Command(method, None, (), "act", "once", False, "")
+        self.params = params
+        self.request = self
+        self.address = self
+        self.key, self.id = "ann", "id-1"
+
+
+def test_a_write_is_told_with_what_stood_there():
+    audit = Audit()
+    audit.note_change(Ended("i2c.write", {"address": 72, "data": [1] * 400}), [9], 7)
+    event = audit.take(8)[0]
+    assert (event["event"], event["method"], event["before"]) == ("changed", "i2c.write", [9])
+    assert event["key"] == "ann" and event["params"]["address"] == 72
+    assert len(event["params"]["data"]) == MOST_SHOWN  # the event fits a packet

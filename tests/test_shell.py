@@ -65,7 +65,7 @@ def test_the_exit_status_or_the_signal_is_told():
 
 def test_an_unknown_program_is_an_error_that_says_where_it_was_looked_for():
     told = run(SHELL_RUN, arguments=["no-such-program"])
-    assert told.error.code == "not-found" and "/bin/no-such-program" in told.error.message
+    assert told.error.code == "not-found" and "/bin" in told.error.message
     told = run(SHELL_RUN, arguments=["/etc/passwd"])
     assert told.error.code == "not-found"
 

@@ -8,7 +8,7 @@ from sealing import ANN, BOB, live
 
 from agent import schema
 from agent.commands.registry import Command, task
-from agent.commands.stream import IN_FLIGHT, OVERHEAD_BYTES, WINDOW
+from agent.commands.stream import IN_FLIGHT, OVERHEAD_BYTES, WINDOW, Stream
 
 IMPLEMENTATIONS = WORKERS
 CHUNK = 700 - OVERHEAD_BYTES
@@ -72,6 +72,21 @@ def test_a_command_that_writes_nothing_has_no_stream(workers):
     bench.call("t.talk", {"n": 0})
     bench.answer()
     assert bench.chunks() == []
+
+
+def test_taking_tells_that_there_is_room_again(workers):
+    # Told by the taking itself: output may fill the stream right before it, on another thread.
+    class Nobody:
+        key = ""
+
+        def call(self):
+            pass
+
+    stream = Stream(Nobody(), 10)
+    stream.put(bytes(9))
+    stream.put(bytes(1))
+    assert stream.take(1) == (bytes(1), True)
+    assert stream.take(1) == (bytes(1), False)
 
 
 def test_a_slow_link_holds_the_command_back(workers):

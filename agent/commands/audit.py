@@ -9,6 +9,7 @@ Pure: no clock; time is an int of monotonic ms. Owner: the main thread.
 
 PERIOD_MS = 60_000  # between two events about refusals
 MOST = 32  # events about commands that wait for the link
+MOST_SHOWN = 64  # characters of a text, or items of a list
 MOST_REASONS = 24  # told apart; a peer chooses none of the words, but keys have names
 # A file comes in hundreds of parts, each a command that is harmless to repeat. Of one kind by one
 # key the first is told, and another no sooner than this after it.
@@ -31,10 +32,7 @@ class Audit:
         """A command with a permission of `act` or higher was accepted."""
         if command.repeat == "repeat" and self._is_told(caller.name + " " + command.name, now):
             return
-        if len(self._commands) >= MOST:
-            self._commands.pop(0)
-            self.dropped += 1
-        self._commands.append(
+        self._keep(
             {
                 "event": "command",
                 "key": caller.name or None,
@@ -44,6 +42,28 @@ class Audit:
                 "uptime_ms": now,
             }
         )
+
+    def note_change(self, task, before, now):
+        """A command ended that tells what stood there `before` it wrote."""
+        address = task.request.address
+        self._keep(
+            {
+                "event": "changed",
+                "key": address.key or None,
+                "method": task.command.name,
+                "id": address.id,
+                "params": {name: task.params[name] for name in task.params},
+                "before": before,
+                "uptime_ms": now,
+            }
+        )
+
+    def _keep(self, event):
+        event = {name: _short(event[name]) for name in event}
+        if len(self._commands) >= MOST:
+            self._commands.pop(0)
+            self.dropped += 1
+        self._commands.append(event)
 
     def _is_told(self, words, now):
         self._told = [row for row in self._told if now - row[1] < SAME_MS][-MOST:]
@@ -81,3 +101,12 @@ class Audit:
             self._refused = {}
             self._quiet_until = now + PERIOD_MS
         return events
+
+
+def _short(value):
+    """A value of JSON, without what is long in it: an event must fit one packet."""
+    if isinstance(value, dict):
+        return {name: _short(value[name]) for name in value}
+    if isinstance(value, (list, str)) and len(value) > MOST_SHOWN:
+        return value[:MOST_SHOWN]
+    return value

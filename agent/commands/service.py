@@ -471,7 +471,10 @@ class Service:
                 self._encode(outcome.task.request.address, outcome.result)
             except LimpetError as refusal:
                 error = refusal
-        return {"result": outcome.result} if error is None else error_words(error)
+        result = outcome.result
+        if isinstance(result, dict) and "before" in result:
+            self._gate.audit.note_change(outcome.task, result["before"], self._clock.now())
+        return {"result": result} if error is None else error_words(error)
 
     def tell(self, address, words):
         """Answer with the words of the journal: a dict of `result` or `error`."""

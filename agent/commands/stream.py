@@ -90,8 +90,13 @@ class Stream:
     # The main thread's side.
 
     def take(self, limit):
-        """At most `limit` bytes of what waits, oldest first."""
+        """At most `limit` bytes of what waits, oldest first; and whether this made room again.
+
+        Under one lock: output that fills it between a look and this would leave its command
+        waiting for ever.
+        """
         with self._lock:
+            was_full = self.is_full
             taken, size = [], 0
             while self._pieces and size < limit:
                 piece = self._pieces[0]
@@ -104,7 +109,7 @@ class Stream:
                 taken.append(piece)
                 size += len(piece)
             self._size -= size
-        return b"".join(taken)
+            return b"".join(taken), was_full and not self.is_full
 
     def has_news(self):
         """Whether there is a message to send."""
@@ -229,10 +234,9 @@ class Streams:
         """Make the next message, if there is one to make."""
         if not stream.has_news():
             return False
-        was_full = stream.is_full
-        data = stream.take(self._out_bytes)
+        data, has_room_again = stream.take(self._out_bytes)
         payload = stream.head(self._in_bytes) + data
         stream.unsent = self._gate.seal(stream.key, topic, payload)
-        if was_full and not stream.is_full:
+        if has_room_again:
             self._stir(stream.job)
         return True

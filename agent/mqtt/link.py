@@ -251,6 +251,12 @@ class Link:
         """From now on nothing leaves before `keeper` (keeper.py) has noted what led to it."""
         self._output = keeper.output
 
+    def abandon(self):
+        """Let go of the connection without a word: the broker tells the will."""
+        self._drop()
+        self._stage = _CLOSED
+        self._deadline = None
+
     def close(self, now, with_will=False):
         """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""
         if self._transport is not None:

@@ -21,7 +21,7 @@ from agent.update.slots_files import RELEASE, SlotError, here
 
 STEPS = 16  # of work in one turn: as many as of a signature, see bridge.py
 PING_MS = 5000  # between two looks at one's own answer while on trial
-FEED_MS = 15_000  # a trial says so often that it lives: well within what limpet_start allows
+FEED_MS = starting.STALLED_S * 250  # a trial says so often that it lives
 RETRY_MS = 60_000  # after a medium that refused; doubled up to an hour
 _MOST_RETRY_MS = 3_600_000
 LOOK_MS = 30_000  # at window and veto, while something is staged
@@ -371,8 +371,8 @@ class Updater:
             missing = self._health.missing
             self._health = None
             self.slots.give_up("no-health")
-            starting.note_reason(self.slots.files, self.slots.root, LimpetError("no " + missing))
-            self._report(reason="no " + missing)
+            starting.note_reason(self.slots.files, self.slots.root, "lacks " + missing)
+            self._report(reason="lacks " + missing)
             self.restarts = True
 
     def _send_ping(self, now):

@@ -100,8 +100,10 @@ def test_what_is_on_a_line_is_told_before_it_is_driven(start):
     here = start()
     for value in (1, 0):
         outputs(here, [2], [value]).close()
-        assert here.chips.value_before(here.path, 2, {}) == value
-        assert here.chips.value_before(here.path, 2, {"active_low": True}) == 1 - value
+        told = here.chips.value_before(here.path, 2, {})
+        assert here.chips.value_before(here.path, 2, {"active_low": True}) == 1 - told
+        if isinstance(here, Board) or here.driver:
+            assert told == value  # the kernel's simulated chip lets go with the line
 
 
 def test_a_held_line_is_busy_and_shows_its_user(start):

@@ -107,6 +107,20 @@ def _send_at_once(client, userdata, connection):
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class FieldDevice:
+    """pymodbus' server, framed as on a network ("socket") or as on a serial line ("rtu")."""
+
+    def __init__(self, framer, unit):
+        command = [sys.executable, str(ROOT / "tests/e2e/modbus_server.py"), framer, str(unit)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self._process.stdout.readline())
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+
 class Caller:
     """paho-mqtt, with replies and retained topics as they came."""
 

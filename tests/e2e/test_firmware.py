@@ -1,8 +1,10 @@
 """limpetd, the agent in one static file, as it is shipped for armhf: under qemu-user."""
 
 import json
+import math
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,6 +140,44 @@ def test_a_part_can_be_left_off(limpetd, tmp_path):
     assert os.path.getsize(less[-1]) < os.path.getsize(limpetd[-1]) - 20_000
     done = run(less, "--self-test")
     assert done.returncode == 0, done.stdout
+
+
+# Calls of `math` with exact arguments, and how far off the result may be, in its last bit's units.
+SMALL_MATH = (
+    ("exp(%r)", 2, [(number / 64,) for number in range(-45000, 45000, 997)]),
+    ("log(%r)", 2, [(number / 1024,) for number in range(1, 4000, 7)] + [(1e-300,), (7e300,)]),
+    ("pow(10.0, %r)", 10, [(float(number),) for number in range(-300, 309)]),
+    ("pow(%r, %r)", 900, [(a / 8, b / 8) for a in range(1, 99, 9) for b in range(-300, 300, 7)]),
+)
+
+
+def test_exp_log_and_pow_are_as_exact_as_they_say(limpetd, tmp_path):
+    calls = [(call % one, units) for call, units, given in SMALL_MATH for one in given]
+    script = tmp_path / "script.py"
+    lines = [
+        "import struct",
+        "from math import *",
+        "def show(x): print(struct.pack('>d', x).hex())",
+    ]
+    script.write_text("\n".join(lines + ["show(%s)" % call for call, _ in calls]))
+    done = run(limpetd, "--python", "-X", "heapsize=2m", str(script))
+    assert done.returncode == 0, done.stderr
+    for (call, units), text in zip(calls, done.stdout.split(), strict=True):
+        right = eval(call, vars(math))
+        off = abs(struct.unpack(">d", bytes.fromhex(text))[0] - right)
+        assert off <= units * math.ulp(right), call
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [("pow(float('-inf'), 3.0)", "-inf"), ("pow(-2.0, -3.0)", "-0.125"),
+     ("pow(0.0, 0.0)", "1.0"), ("pow(float('nan'), 0.0)", "1.0"),
+     ("pow(0.5, float('inf'))", "0.0"), ("exp(-800.0)", "0.0"), ("exp(float('nan'))", "nan"),
+     ("log(float('inf'))", "inf")],
+)  # fmt: skip
+def test_the_ends_of_exp_log_and_pow_are_those_of_c(limpetd, call, right):
+    done = run(limpetd, "--python", "-c", "from math import *; print(%s)" % call)
+    assert done.stdout.strip() == right, done
 
 
 def test_it_comes_online_and_answers(limpetd, broker, caller5, tmp_path):

@@ -6,11 +6,11 @@ One machine boots for all of them. What each agent may reach is said by the poli
 import json
 import shutil
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import namedtuple
 
 import pytest
-from conftest import Caller
+from conftest import Caller, FieldDevice
 from labs import machine
 from provision import Unavailable, runtimes
 
@@ -19,6 +19,9 @@ TAPE, CHIP = "/dev/nst0", "/dev/gpiochip0"
 MTIOCTOP = 0x40086D01
 BOOT_S = 150  # of patience, on a busy machine; 20 s to the drivers, 15 more to the agents
 EDU = (0x1234, 0x11E8)
+TESTDEV = (0x1B36, 0x0005)
+LINE, UNIT = "/dev/ttyS1", 7
+INDEX, VALUE = 0x70, 0x71  # ports of the CMOS clock
 
 Device = namedtuple("Device", ("name", "caller"))
 
@@ -27,12 +30,14 @@ Device = namedtuple("Device", ("name", "caller"))
 def lab(broker):
     """The machine with both agents online: a paho client that follows their status."""
     folder = machine.folder()
+    field = FieldDevice("rtu", UNIT)
     caller = Caller(broker)
     caller.follow("limpet/+/status")
     try:
         agents = [(name, runtimes.path(runtime), "auto") for name, runtime in AGENTS]
-        guest = machine.Machine(folder, broker.port, agents).start()
+        guest = machine.Machine(folder, broker.port, agents, line_port=field.port).start()
     except Unavailable as reason:
+        field.close()
         caller.close()
         pytest.skip(str(reason))
     try:
@@ -40,6 +45,7 @@ def lab(broker):
         yield caller
     finally:
         guest.close()
+        field.close()
         print(open(guest.console, errors="replace").read()[-6000:])
         caller.close()
         shutil.rmtree(folder)
@@ -59,7 +65,15 @@ def device(lab, request):
     """One of the agents, with a policy that allows what these tests do."""
     found = Device(request.param, lab)
     slot = edu_slot(found)
+    board = bar_of(found, EDU, 0)["address"]
+    port = slot_of(found, TESTDEV) + "/bar1"
     hardware = [
+        {"kind": "modbus", "where": "%s/%d" % (LINE, UNIT), "last": 499999, "write": True},
+        {"kind": "bus", "where": LINE, "write": True},
+        {"kind": "device", "where": "/dev/rtc0", "write": True},
+        {"kind": "memory", "where": "physical", "first": board, "last": board + 7, "write": True},
+        {"kind": "memory", "where": "ports", "first": INDEX, "last": VALUE, "write": True},
+        {"kind": "pci", "where": port, "last": 63, "write": True},
         {"kind": "ioctl", "where": TAPE, "first": MTIOCTOP, "last": MTIOCTOP, "write": True},
         {"kind": "ioctl", "where": keys_path(found), "first": 0, "last": 0, "write": False},
         {"kind": "pin", "where": CHIP, "first": 0, "last": 5, "write": True},
@@ -80,10 +94,22 @@ def refusal(device, method, params):
     return device.caller.call(device, method, params)["error"]
 
 
-def edu_slot(device):
-    found = call(device, "pci.list", {"vendor": EDU[0], "device": EDU[1]})
+def function(device, ids):
+    found = call(device, "pci.list", {"vendor": ids[0], "device": ids[1]})
     assert len(found) == 1
-    return found[0]["slot"]
+    return found[0]
+
+
+def slot_of(device, ids):
+    return function(device, ids)["slot"]
+
+
+def bar_of(device, ids, number):
+    return [bar for bar in function(device, ids)["bars"] if bar["bar"] == number][0]
+
+
+def edu_slot(device):
+    return slot_of(device, EDU)
 
 
 def keys_path(device):
@@ -194,6 +220,63 @@ def test_edu_computes_a_factorial_through_its_bar(device):
     assert register(8) == 3628800
 
 
+def test_a_register_is_the_same_in_physical_memory(device):
+    address = bar_of(device, EDU, 0)["address"]
+    told = call(device, "memory.read", {"address": address})
+    assert told["value"] & 0xFFFF == 0x00ED
+    call(device, "memory.write", {"address": address + 4, "value": 0x0F0F0F0F})
+    assert call(device, "memory.read", {"address": address + 4})["value"] == 0xF0F0F0F0
+    assert refusal(device, "memory.read", {"address": address + 8})["code"] == "denied"
+    assert refusal(device, "memory.read", {"address": address + 2})["code"] == "bad-params"
+
+
+def test_ports_are_reached_one_by_one_and_through_a_bar(device):
+    ports = {"space": "ports", "width": 1}
+    call(device, "memory.write", dict(ports, address=INDEX, value=0x0A))
+    assert call(device, "memory.read", dict(ports, address=VALUE))["value"] & 0x7F == 0x26
+    place = {"slot": slot_of(device, TESTDEV), "bar": 1}
+    call(device, "pci.write", dict(place, offset=0, width=1, value=0))
+    name = bytes(
+        call(device, "pci.read", dict(place, offset=16 + i, width=1))["value"] for i in range(6)
+    )
+    word = call(device, "pci.read", dict(place, offset=16, width=4))["value"]
+    assert name == b"portio" and word.to_bytes(4, "little") == b"port"
+
+
+def test_a_field_device_on_a_serial_line_is_read_and_written(device):
+    place = {"path": LINE, "unit": UNIT, "line": {"baud": 115200}}
+    told = call(device, "modbus.read", dict(place, address=10, count=4))
+    assert told == {"values": [30, 33, 36, 39]}
+    call(device, "modbus.write", dict(place, address=60, values=[1234, 5678]))
+    wanted = [{"name": "both", "address": 60, "type": "u32", "unit": "Wh"}]
+    told = call(device, "modbus.sample", dict(place, map=wanted))
+    assert told["values"] == {"both": 1234 << 16 | 5678}
+    error = refusal(device, "modbus.read", dict(place, address=64))
+    assert error["data"]["exception"] == "illegal-data-address"
+    frame = b"\x07\x03\x00\x0a\x00\x01"
+    frame += checksum(frame)
+    params = {"path": LINE, "line": {"baud": 115200}, "data": b64encode(frame).decode()}
+    told = call(device, "uart.transact", dict(params, size=7))
+    assert b64decode(told["data"])[:5] == b"\x07\x03\x02\x00\x1e"
+
+
+def checksum(data):
+    from pymodbus.framer.rtu import FramerRTU
+
+    return FramerRTU.compute_CRC(data).to_bytes(2, "big")
+
+
+def test_the_clock_with_the_battery_is_set_and_runs(device):
+    assert [clock["path"] for clock in call(device, "rtc.list")] == ["/dev/rtc0"]
+    now = call(device, "rtc.read", {"path": "/dev/rtc0"})["unix_s"]
+    assert abs(now - time.time()) < 86400
+    told = call(device, "rtc.set", {"path": "/dev/rtc0", "unix_s": 1800000000})
+    assert abs(told["before"] - now) < 60
+    told = call(device, "rtc.read", {"path": "/dev/rtc0"})
+    assert 1800000000 <= told["unix_s"] < 1800000060 and told["time"].startswith("2027-01-15T0")
+    call(device, "rtc.set", {"path": "/dev/rtc0", "unix_s": int(time.time())})
+
+
 def test_a_bad_access_has_its_exact_text(device):
     slot = edu_slot(device)
     bar = call(device, "pci.list", {"vendor": EDU[0], "device": EDU[1]})[0]["bars"][0]
@@ -217,7 +300,8 @@ def test_what_the_policy_does_not_allow_is_denied(device):
 
 def test_capabilities_tell_their_back_ends(device):
     told = call(device, "device.list")
-    for name in ("ioctl", "tape", "input", "gpio", "pci", "window"):
+    names = "ioctl tape input gpio pci window uart i2c rtc memory watchdog modbus"
+    for name in names.split(" "):
         assert "backend" in told[name], told
 
 

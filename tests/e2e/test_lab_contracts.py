@@ -11,7 +11,7 @@ from labs import machine
 from provision import Unavailable, runtimes
 
 RUNTIMES = ("micropython-gil", "cpython")
-NAMES = ("tape", "input", "gpio", "watchdog", "i2c")
+NAMES = ("tape", "input", "gpio", "watchdog", "i2c", "uart", "rtc")
 CONTRACTS = tuple("tests/contract/test_device_%s.py" % name for name in NAMES)
 PATIENCE_S = 280
 

@@ -3,18 +3,15 @@
 import os
 import select
 import socket
-import subprocess
-import sys
 import threading
 import tty
-from pathlib import Path
 
 import pytest
+from conftest import FieldDevice
 from provision import Unavailable, runtimes
 
 UNIT = 7
 HOLDING = "holding-registers"
-SERVER = Path(__file__).with_name("modbus_server.py")
 
 
 @pytest.fixture
@@ -23,17 +20,12 @@ def server():
     started = []
 
     def start(framer):
-        process = subprocess.Popen(
-            [sys.executable, str(SERVER), framer, str(UNIT)], stdout=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        return int(process.stdout.readline())
+        started.append(FieldDevice(framer, UNIT))
+        return started[-1].port
 
     yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    for field in started:
+        field.close()
 
 
 class Wire:

@@ -1,7 +1,20 @@
 """An update over a real broker: fetched, tried, confirmed; and a wrong one undone."""
 
+import os
+import random
+import time
+
 import pytest
+from conftest import ROOT
+from faulty.wire import TO_CLIENT, Fault, Wire
+from provision import runtimes
 from update_yard import Slotted, Yard, wait_for_update
+
+from agent.update.depot_mqtt import WINDOW
+from agent.update.tree import UNIT, stream_bytes
+
+USUAL = ("cpython", "micropython-gil")
+SEED = 20261124
 
 
 @pytest.fixture
@@ -34,6 +47,14 @@ def slotted(broker, tmp_path, yard, caller5):
         print(device.log.read_text(errors="replace")[-6000:])
 
 
+@pytest.fixture
+def some_runtime(runtime):
+    """Two runtimes at the usual size, every one at full size."""
+    if os.environ.get("LIMPET_SIZE") != "full" and runtime.name not in USUAL:
+        pytest.skip("at full size only")
+    return runtime
+
+
 def new_version(number):
     """A one-line change of the agent: what it says of its version."""
     return {"agent/__init__.py": b'"""Limpet\'s agent."""\n\nVERSION = "0.%d.0"\n' % number}
@@ -49,3 +70,109 @@ def test_a_release_is_fetched_tried_and_confirmed(slotted, runtime, yard, caller
     status = caller5.call(device, "update.status")["result"]
     assert status["other"] == {"kind": "previous", "sequence": 1, "tries": 0}
     assert device.starts == 2
+
+
+def read(path):
+    """A file of this tree."""
+    return (ROOT / path).read_bytes()
+
+
+def test_a_release_that_raises_at_import_goes_back_with_its_reason(
+    slotted, some_runtime, yard, caller5
+):
+    device = slotted(some_runtime)
+    caller5.wait_for_state(device, "online")
+    broken = {"agent/app.py": b"raise RuntimeError('broken on purpose')\n"}
+    yard.publish(yard.build(2, some_runtime.name != "cpython", broken))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "rolled-back")
+    assert words["failed"] == 2 and words["slot"] == "a"
+    assert "not-confirmed" in words["reason"] and "broken on purpose" in words["reason"]
+    assert caller5.call(device, "update.check")["result"]["state"] == "rolled-back"
+    assert device.starts == 5  # itself, three trials, and back
+    yard.publish(yard.build(3, some_runtime.name != "cpython", new_version(3)))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+    assert words["sequence"] == 3
+
+
+def test_a_release_that_never_connects_goes_back_with_its_reason(
+    slotted, some_runtime, yard, caller5
+):
+    device = slotted(some_runtime, update={"within_s": 5, "tries": 1})
+    caller5.wait_for_state(device, "online")
+    deaf = b"""
+
+
+class Tcp(Tcp):
+    def open(self):
+        raise TransportError("refused", "on purpose")
+"""
+    changes = {"agent/mqtt/tcp.py": read("agent/mqtt/tcp.py") + deaf}
+    yard.publish(yard.build(2, some_runtime.name != "cpython", changes))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "rolled-back")
+    assert words["failed"] == 2 and words["reason"] == "no-health: lacks a connection"
+
+
+def test_a_release_that_connects_and_hangs_goes_back(slotted, some_runtime, yard, caller5):
+    device = slotted(some_runtime, update={"healthy_s": 60, "within_s": 120, "tries": 1})
+    start = device.root / "limpet_start.py"
+    caller5.wait_for_state(device, "online")
+    text = start.read_text()
+    start.write_text(text.replace("STALLED_S = 60", "STALLED_S = 4"))
+    hanging = b"""
+
+_connected = Agent._on_connected
+
+
+def _hang(self, event):
+    _connected(self, event)
+    self._link.send(self._clock.now())
+    while True:
+        pass
+
+
+Agent._on_connected = _hang
+"""
+    changes = {"agent/app.py": read("agent/app.py") + hanging}
+    yard.publish(yard.build(2, some_runtime.name != "cpython", changes))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "rolled-back")
+    assert words["failed"] == 2 and words["reason"] == "not-confirmed"
+
+
+def test_a_release_comes_over_a_link_that_is_cut_fifty_times(
+    slotted, some_runtime, yard, caller5, broker
+):
+    source = random.Random(SEED)
+    print("seed", SEED)
+    faults = [Fault("cut", TO_CLIENT, source.randrange(3000, 9000)) for _ in range(50)]
+    wire = Wire(broker.host, broker.port, faults)
+    device = slotted(some_runtime, on=wire)
+    caller5.wait_for_state(device, "online")
+    changes = {**new_version(2), "agent/ballast.bin": source.randbytes(300_000)}
+    yard.publish(yard.build(2, some_runtime.name != "cpython", changes, since=(1,)))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+    assert words["sequence"] == 2 and wire.met == 50
+    assert caller5.call(device, "system.info")["result"]["agent"] == "0.2.0"
+
+
+@pytest.mark.parametrize("name", ["cpython", "micropython-gil"])
+def test_a_megabyte_is_resumed_after_twenty_kills(slotted, yard, caller5, name):
+    source = random.Random(SEED)
+    runtime = runtimes.get(name)
+    device = slotted(runtime)
+    caller5.wait_for_state(device, "online")
+    image = source.randbytes(1 << 20)
+    data = yard.build(2, name != "cpython", {"agent/ballast.bin": image}, since=(1,))
+    size = stream_bytes(len(image))
+    part = device.root / "parts"
+    marks = sorted(source.randrange(1, size) for _ in range(20))
+    yard.publish(data)
+    for mark in marks:
+        until = time.monotonic() + 60
+        while not any(one.stat().st_size > mark for one in part.glob("*")):
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        device.process.kill()
+    wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+    again = yard.server.given[max(yard.server.given, key=yard.server.given.get)] - size
+    print("%d bytes sent again for 20 kills" % again)
+    assert again <= 20 * (WINDOW + UNIT)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from releases import building, installing, keys, publishing, signing
 from releases.depot import Depot
 
-from agent.__main__ import RESTART
+from agent.__main__ import BAD_USAGE
 from agent.update import release
 
 PRODUCT, FAR = "limpet-agent", 2**31 - 1
@@ -91,7 +91,7 @@ class Slotted(Device):
                 status = self.process.wait()
             except (AttributeError, subprocess.SubprocessError):
                 return
-            if status not in (RESTART, 1, -14, -9):
+            if status in (0, BAD_USAGE):
                 return
 
     def stop(self):

@@ -56,7 +56,7 @@ def main(arguments):
     """`working_agent.py --config FILE`, as the agent."""
     agent = Agent(config.load(arguments[1]))
     steps = (schema.integer("steps", 100000),)
-    agent._registry.add(
+    agent.registry.add(
         [
             Command("work.count", count, steps, "act", "once", task(), "Count."),
             Command("work.resume", count, steps, "act", "resume", task(), "Count, and go on."),

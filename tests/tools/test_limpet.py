@@ -231,7 +231,7 @@ def test_a_broker_that_goes_away_for_good_is_status_4(broker, device):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "which command? ls, cp, cat, rm, mv, mkdir, call, describe, watch"),
+        ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, describe, watch"),
         (["lss"], "lss"),
         (["ls", "pump-7"], "pump-7"),
         (["ls", "--jsn"], "--jsn"),

@@ -25,6 +25,7 @@ from .errors import (
 )
 from .files import Files
 from .roster import Change, Device
+from .runs import Run
 
 __all__ = [
     "AddressError",
@@ -42,5 +43,6 @@ __all__ = [
     "NoAnswer",
     "NotListening",
     "Refused",
+    "Run",
     "Unreachable",
 ]

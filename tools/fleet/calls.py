@@ -29,12 +29,13 @@ class Call:
     repetition after a broken connection carries what is left of the first.
     """
 
-    def __init__(self, device, method, params, id, ttl, timeout, now, give_up):
+    def __init__(self, device, method, params, id, ttl, timeout, now, give_up, members=None):
         self.device = device
         self.method = method
         self.params = params
         self.id = id
         self.timeout = timeout
+        self.members = members or {}  # more of the request: `reply_within`
         self.made = now
         self.expires = now + ttl
         self.deadline = now + timeout
@@ -83,6 +84,7 @@ class Call:
             "params": self.params,
             "ttl": int(left) if left == int(left) else left,
             "reply": reply_topic,
+            **self.members,
         }
         text = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         return text.encode()

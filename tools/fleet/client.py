@@ -56,6 +56,7 @@ class Fleet:
         self._calls = Calls(self._seal_again)
         self._roster = Roster()
         self._feeds = Feeds()
+        self._taps = {}  # topic: (device, who takes it)
         self._watching_all = False
         self._echoes = {}
         self._link = Link(
@@ -147,6 +148,29 @@ class Fleet:
         connection.publish(topic, payload, retain=True)
         self._settle()
 
+    def tap(self, device, name, take):
+        """Have `take(body)` called with each message on a topic of a device, in the connection's
+        thread; `untap` ends it. With a key only what is sealed for it comes."""
+        topic = self._topics.own(check_device_name(device), name)
+        self._taps[topic] = (device, take)
+        self._link.subscribe([(topic, 1)])
+
+    def untap(self, device, name):
+        """Hear no more of it."""
+        topic = self._topics.own(device, name)
+        if self._taps.pop(topic, None):
+            self._link.unsubscribe([topic])
+
+    def send(self, device, name, payload):
+        """Send bytes, sealed for now, to a topic of a device. Raises Unreachable."""
+        topic = self._topics.own(device, name)
+        connection = self._link.connection
+        if connection is None:
+            raise Unreachable(f"lost the connection to {self.address}")
+        if self.sealer:
+            payload = self.sealer.request(device, topic, payload, self._nonce(device))
+        connection.publish(topic, payload)
+
     def call(self, device, method, params=None, **options):
         """Call and wait: the device's result. Options and errors as in `submit` and
         `Call.result`."""
@@ -170,12 +194,15 @@ class Fleet:
             if not said.get("more"):
                 return found
 
-    def submit(self, device, method, params=None, *, ttl=None, timeout=None, id=None) -> Call:
+    def submit(
+        self, device, method, params=None, *, ttl=None, timeout=None, id=None, members=None
+    ) -> Call:
         """Send a request and return at once; `result()` of what comes back waits.
 
         `timeout` is how long the caller waits, `ttl` after what time the device must not
         start the command any more (else the same), `id` the id of an earlier request that this
-        one repeats. Raises AddressError, TypeError or ValueError for what cannot be sent.
+        one repeats, `members` what else is in the request, as `reply_within`. Raises
+        AddressError, TypeError or ValueError for what cannot be sent.
         """
         timeout = self.timeout if timeout is None else timeout
         ttl = timeout if ttl is None else ttl
@@ -191,6 +218,7 @@ class Fleet:
             timeout,
             now,
             self._wait,
+            members,
         )
         payload = call.request(self._topics.reply(device), now)
         if self.sealer and self.connected and self._roster.get(device) is None:
@@ -324,6 +352,9 @@ class Fleet:
         if topic in self._feeds:
             self._feed(topic, payload, retained)
             return
+        if topic in self._taps:
+            self._tapped(topic, payload)
+            return
         kind, device = self._topics.split(topic) or (None, None)
         if kind == "reply":
             self._answered(device, topic, payload)
@@ -342,6 +373,15 @@ class Fleet:
             except BadReply:
                 seal = False
         self._feeds.take(topic, split(payload)[1], retained, seal)
+
+    def _tapped(self, topic, payload):
+        device, take = self._taps[topic]
+        if self.sealer:
+            try:
+                payload = self.sealer.open(device, topic, payload)
+            except BadReply:
+                return
+        take(split(payload)[1])
 
     def _answered(self, device, topic, payload):
         if self.sealer:

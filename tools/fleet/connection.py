@@ -161,6 +161,10 @@ class Connection:
                     "give that user the right in the broker's access list"
                 )
 
+    def unsubscribe(self, names):
+        """Want no more of these topics; what the broker says to it does not matter."""
+        self._client.unsubscribe(list(names))
+
     def publish(self, topic, payload, expiry_s=None, on_acknowledged=None, retain=False):
         """Queue one message at QoS 1; with MQTT 5 the broker drops it after `expiry_s`.
 

@@ -80,6 +80,14 @@ class Link:
                 self._filters = [name for name in self._filters if name not in new]
             raise
 
+    def unsubscribe(self, names):
+        """Want no more of these topics, now and after a later dial."""
+        with self._lock:
+            self._filters = [row for row in self._filters if row[0] not in names]
+            connection = self._connection
+        if connection:
+            connection.unsubscribe(names)
+
     def close(self):
         self._closing.set()
         with self._lock:

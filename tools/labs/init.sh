@@ -26,14 +26,16 @@ ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 ip route add default via 10.0.2.2
 
-mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose host /mnt ||
-    echo "lab: this machine's files cannot be seen"
-for place in dev proc sys; do mount --bind /$place /mnt/$place; done
-mount -t configfs configfs /mnt/sys/kernel/config
-# What the agents write goes over a folder that every Debian has and nobody works in: over /tmp it
-# would hide a checkout that stands there.
-mount -t tmpfs tmpfs /mnt/media
-cp /etc/*.json /mnt/media
+if [ -n "$HAS_FILES" ]; then
+    mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=262144,cache=loose host /mnt ||
+        echo "lab: this machine's files cannot be seen"
+    for place in dev proc sys; do mount --bind /$place /mnt/$place; done
+    mount -t configfs configfs /mnt/sys/kernel/config
+    # What the agents write goes over a folder that every Debian has and nobody works in: over /tmp
+    # it would hide a checkout that stands there.
+    mount -t tmpfs tmpfs /mnt/media
+    cp /etc/*.json /mnt/media
+fi
 
 echo "lab: ready after $(cut -d' ' -f1 /proc/uptime) s"
 if [ -n "$SHELL_ASKED" ]; then
@@ -46,6 +48,11 @@ pull=$(echo /sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio3/pull)
 while true; do
     for way in pull-up pull-down; do echo $way > $pull; sleep 0.3; done
 done &
+[ -z "$HAS_FILES" ] && for agent in $AGENTS; do
+    name=${agent%%=*}
+    (/bin/$name --config /etc/$name.json > /dev/console 2>&1; echo "lab: $name ended") &
+done
+[ -n "$HAS_FILES" ] || while true; do sleep 1000; done
 first=${AGENTS%% *}
 chroot /mnt ${first#*=} $ROOT/tools/labs/uinput_keys.py > /dev/console 2>&1 &
 for agent in $AGENTS; do

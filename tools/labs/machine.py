@@ -8,13 +8,40 @@ import json
 import os
 import subprocess
 import tempfile
+from collections import namedtuple
 
 from labs import initramfs, materials
 
 HOST = "10.0.2.2"  # this machine, as QEMU's user network names it to the guest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MEMORY_MB = 512
-DEVICES = ("edu", "pci-testdev", "i6300esb")
+
+# words       QEMU's own for the machine and what is plugged into it
+# console     the kernel's name for the first serial line
+# line        QEMU's words for a second one, %s what it is connected to
+# data        where an agent keeps what it must, on the guest's memory
+# has_files   whether the guest mounts this machine's files, and runs interpreters from there; else
+#             an agent is one static file, which is in the archive
+Kind = namedtuple("Kind", ("words", "console", "line", "data", "has_files"))
+KINDS = {
+    "amd64": Kind(
+        [
+            "-M", "q35", "-nic", "user,model=e1000",
+            "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+            "-device", "edu", "-device", "pci-testdev", "-device", "i6300esb",
+        ],
+        "ttyS0", ["-serial", "chardev:line"], "/media/", True,
+    ),
+    "arm64": Kind(
+        [
+            "-M", "virt", "-cpu", "cortex-a57",
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-device", "i6300esb",
+        ],
+        "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
+    ),
+}  # fmt: skip
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -23,41 +50,51 @@ class Machine:
     """One guest. `agents` is a list of (name, interpreter's path, workers).
 
     `checks` are test files that run in it on each interpreter, instead of agents; then it ends.
+    `line_port` is a port here that its second serial line is connected to; `kind` one of KINDS.
     """
 
-    def __init__(self, folder, broker_port, agents, interactive=False, checks=()):
+    def __init__(
+        self,
+        folder,
+        broker_port,
+        agents,
+        interactive=False,
+        checks=(),
+        line_port=None,
+        kind="amd64",
+    ):
         self.folder = folder
         self.console = os.path.join(folder, "console.log")
         self._port = broker_port
         self._agents = agents
         self._interactive = interactive
         self._checks = checks
+        self._line = "null,id=line"
+        if line_port:
+            self._line = "socket,id=line,host=127.0.0.1,port=%d" % line_port
+        self._name = kind
+        self._kind = KINDS[kind]
         self._process = None
 
     def start(self):
         """Boot. Raises provision.Unavailable where QEMU or a kernel cannot be had."""
-        parts = materials.get()
+        parts = materials.get(self._name)
         archive = os.path.join(self.folder, "initramfs.cpio")
         with open(archive, "wb") as file:
             file.write(self._initramfs(parts))
-        words = "console=ttyS0 panic=-1 iomem=relaxed rdinit=/init"
+        words = "console=%s panic=-1 iomem=relaxed rdinit=/init" % self._kind.console
         if not self._interactive:
             words += " quiet"
-        command = parts.qemu + [
-            "-M", "q35", "-accel", "tcg", "-m", str(MEMORY_MB), "-smp", "1",
+        command = parts.qemu + self._kind.words + [
+            "-accel", "tcg", "-m", str(MEMORY_MB), "-smp", "1",
             "-kernel", parts.kernel, "-initrd", archive, "-append", words,
-            "-display", "none", "-monitor", "none",
-            "-nic", "user,model=e1000",
-            "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
-            "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
-            "-action", "watchdog=reset",
+            "-display", "none", "-monitor", "none", "-action", "watchdog=reset",
+            "-chardev", self._line,
         ]  # fmt: skip
-        for device in DEVICES:
-            command += ["-device", device]
         if self._interactive:
-            self._process = subprocess.Popen(command + ["-serial", "mon:stdio"])
+            self._process = subprocess.Popen(command + ["-serial", "mon:stdio"] + self._kind.line)
         else:
-            command += ["-serial", "file:" + self.console]
+            command += ["-serial", "file:" + self.console] + self._kind.line
             with open(os.path.join(self.folder, "qemu.log"), "wb") as log:
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -93,7 +130,9 @@ class Machine:
         archive.file("modules/order", order.encode())
         archive.file("init", _read(os.path.join(_HERE, "init.sh")))
         archive.file("etc/lab", self._settings().encode())
-        for name, _, workers in self._agents:
+        for name, program, workers in self._agents:
+            if not self._kind.has_files:
+                archive.file("bin/" + name, _read(program))
             archive.file(
                 "etc/%s.json" % name, json.dumps(self._configuration(name, workers)).encode()
             )
@@ -101,6 +140,7 @@ class Machine:
 
     def _settings(self):
         lines = ["ROOT='%s'" % ROOT, "SHELL_ASKED=%s" % ("yes" if self._interactive else "")]
+        lines.append("HAS_FILES=%s" % ("yes" if self._kind.has_files else ""))
         lines.append("CHECKS='%s'" % " ".join(self._checks))
         lines.append("AGENTS='%s'" % " ".join(["%s=%s" % agent[:2] for agent in self._agents]))
         return "\n".join(lines) + "\n"
@@ -109,7 +149,7 @@ class Machine:
         mqtt = {"host": HOST, "port": self._port, "backoff_first_s": 0.05, "backoff_most_s": 0.5}
         return {
             "device": name,
-            "data": "/media/" + name,
+            "data": self._kind.data + name,
             "workers": workers,
             "mqtt": mqtt,
             "log": "debug",

@@ -6,75 +6,97 @@ order of their dependencies.
 """
 
 import glob
+import hashlib
 import lzma
 import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from collections import namedtuple
 
 from provision import Unavailable, cache, debian
 from provision.steps import step
 
 SUITE = "forky"
-FLAVOUR = re.compile(r"^ *Depends: linux-image-(7\.[0-9][^ ]*-amd64)$", re.MULTILINE)
-
-MODULES = [
-    "virtio_pci",
-    "9p",
-    "9pnet_virtio",
-    "e1000",
-    "configfs",
-    "evdev",
-    "uinput",
-    "i2c-dev",
-    "i2c-stub",
-    "gpio-sim",
-    "scsi_debug",
-    "st",
-    "softdog",
-    "i6300esb",
-    "rtc-cmos",
-]
 
 # kernel and modules: paths; modules in the order to load them; busybox and qemu: programs
 Materials = namedtuple("Materials", ("kernel", "modules", "busybox", "qemu", "release"))
 
+# By Debian's name of the architecture: the modules that its lab loads, the program that emulates
+# it, the package that this is in, the folders of its firmware.
+_KINDS = {
+    "amd64": (
+        [
+            "virtio_pci",
+            "9p",
+            "9pnet_virtio",
+            "e1000",
+            "configfs",
+            "evdev",
+            "uinput",
+            "i2c-dev",
+            "i2c-stub",
+            "gpio-sim",
+            "scsi_debug",
+            "st",
+            "softdog",
+            "i6300esb",
+            "rtc-cmos",
+        ],
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        ("seabios", "qemu"),
+    ),
+    "arm64": (
+        ["virtio_pci", "virtio_net", "configfs", "i2c-dev", "gpio-sim", "softdog", "i6300esb"],
+        "qemu-system-aarch64",
+        "qemu-system-arm",
+        ("qemu",),
+    ),
+}
 
-def get():
-    """The Materials, fetched first where they are missing. Raises Unavailable."""
-    home = cache.path("labs/current")
+
+def get(kind="amd64"):
+    """The Materials of a lab, fetched first where they are missing. Raises Unavailable."""
+    modules = _KINDS[kind][0]
+    mark = hashlib.sha256(" ".join(modules).encode()).hexdigest()[:8]
+    home = cache.path("labs/%s-%s" % (kind, mark))
     if not os.path.islink(home):
-        _fetch_guest(home)
+        _fetch_guest(home, kind, modules, mark)
     with open(os.path.join(home, "order"), encoding="utf-8") as file:
         modules = [os.path.join(home, "modules", name) for name in file.read().split()]
     return Materials(
         os.path.join(home, "vmlinuz"),
         modules,
         os.path.join(home, "busybox"),
-        _qemu(),
+        _qemu(kind),
         os.path.basename(os.readlink(home)),
     )
 
 
-def _fetch_guest(link):
-    archive = debian.Archive(SUITE, "amd64")
-    release = _newest(archive)
-    made = cache.made("labs/" + release, lambda target: _unpack(archive, release, target))
+def _fetch_guest(link, kind, modules, mark):
+    archive = debian.Archive(SUITE, kind)
+    release = _newest(archive, kind)
+    made = cache.made(
+        "labs/%s-%s" % (release, mark),
+        lambda target: _unpack(archive, release, modules, target),
+    )
     with cache.lock("labs"):
         if os.path.lexists(link):
             os.remove(link)
         os.symlink(os.path.basename(made), link)
 
 
-def _newest(archive):
-    found = FLAVOUR.search(archive.depends("linux-image-amd64"))
+def _newest(archive, kind):
+    words = r"^ *Depends: linux-image-(7\.[0-9][^ ]*-%s)$" % kind
+    found = re.search(words, archive.depends("linux-image-" + kind), re.MULTILINE)
     if not found:
-        raise Unavailable("Debian %s has no kernel of series 7" % SUITE)
+        raise Unavailable("Debian %s has no kernel of series 7 for %s" % (SUITE, kind))
     return found[1]
 
 
-def _unpack(archive, release, target):
+def _unpack(archive, release, modules, target):
     names = ["linux-binary-" + release, "linux-modules-" + release, "busybox-static"]
     whole = os.path.join(target, "whole")
     os.mkdir(whole)
@@ -86,17 +108,17 @@ def _unpack(archive, release, target):
         os.path.join(whole, "bin/busybox")
     )
     shutil.move(busybox[0], os.path.join(target, "busybox"))
-    _keep_modules(tree, target)
+    _keep_modules(tree, modules, target)
     shutil.rmtree(whole)
 
 
-def _keep_modules(tree, target):
+def _keep_modules(tree, modules, target):
     os.mkdir(os.path.join(target, "modules"))
     paths = {}
     for path in glob.glob(os.path.join(tree, "kernel/**/*.ko.xz"), recursive=True):
         paths[_key(os.path.basename(path)[: -len(".ko.xz")])] = path
     order = []
-    for name in MODULES:
+    for name in modules:
         _keep(_key(name), paths, order, os.path.join(target, "modules"))
     with open(os.path.join(target, "order"), "w", encoding="utf-8") as file:
         file.write("\n".join(order) + "\n")
@@ -120,28 +142,29 @@ def _key(name):
     return name.replace("-", "_")
 
 
-def _qemu():
-    found = shutil.which("qemu-system-x86_64")
-    return [found] if found else _unpacked_qemu()
+def _qemu(kind):
+    _, program, package, firmware = _KINDS[kind]
+    found = shutil.which(program)
+    return [found] if found else _unpacked_qemu(program, package, firmware)
 
 
-def _unpacked_qemu():
+def _unpacked_qemu(program, package, firmware):
     """QEMU from the system's own package sources, run with the libraries unpacked beside it."""
 
     def unpack(target):
-        with step("fetching qemu-system-x86 from the system's package sources"):
-            debian.Archive().unpack(["qemu-system-x86"], target)
+        with step("fetching %s from the system's package sources" % package):
+            debian.Archive().unpack([package], target)
 
-    home = cache.made("debian/qemu-system-x86", unpack)
-    program = os.path.join(home, "usr/bin/qemu-system-x86_64")
-    places = [
-        os.path.join(home, "usr/lib/x86_64-linux-gnu"),
-        os.path.join(home, "lib/x86_64-linux-gnu"),
+    home = cache.made("debian/" + package, unpack)
+    triplet = sysconfig.get_config_var("MULTIARCH") or "x86_64-linux-gnu"
+    places = [os.path.join(home, folder, triplet) for folder in ("usr/lib", "lib")]
+    command = [
+        "env",
+        "LD_LIBRARY_PATH=" + ":".join(places),
+        os.path.join(home, "usr/bin", program),
     ]
-    firmware = [os.path.join(home, "usr/share", name) for name in ("seabios", "qemu")]
-    command = ["env", "LD_LIBRARY_PATH=" + ":".join(places), program]
-    for place in firmware:
-        command += ["-L", place]
+    for name in firmware:
+        command += ["-L", os.path.join(home, "usr/share", name)]
     done = subprocess.run(command + ["--version"], capture_output=True, text=True)
     if done.returncode:
         raise Unavailable("QEMU does not run here: " + done.stderr.strip()[-200:])

@@ -23,7 +23,7 @@ class Server:
     def __init__(self, depot, host, port, root="limpet"):
         self.depot = depot
         self.root = root
-        self.sent_bytes = self.asked = 0
+        self.given = {}  # name: bytes of it that were sent
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self.client.on_connect = lambda *told: self.client.subscribe(root + "/blob/ask/+", 0)
         self.client.on_message = self._take
@@ -53,7 +53,6 @@ class Server:
         data = self.read(name)
         if data is None:
             return
-        self.asked += 1
         for at in range(offset, min(offset + count, len(data)), SLICE):
             piece = data[at : min(at + SLICE, offset + count)]
             self.give(device, name, at, piece)
@@ -61,7 +60,7 @@ class Server:
     def give(self, device, name, at, piece):
         """Send one answer."""
         payload = ("%s %d\n" % (name, at)).encode() + piece
-        self.sent_bytes += len(payload)
+        self.given[name] = self.given.get(name, 0) + len(piece)
         self.client.publish("%s/blob/give/%s" % (self.root, device), payload, 0)
 
     def read(self, name):

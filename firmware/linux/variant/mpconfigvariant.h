@@ -33,7 +33,6 @@
 #undef MICROPY_PY_HASHLIB_SHA1
 #undef MICROPY_PY_OS_SYSTEM    // `_linux.spawn` needs no shell
 #define MICROPY_PY_FRAMEBUF (0)
-#define MICROPY_PY_UCTYPES (0)           // 2,391; its one user needs `ffi`
 #define MICROPY_PY_DEFLATE_COMPRESS (0)  // what is sent is small
 #define MICROPY_PY_CMATH (0)
 #define MICROPY_PY_BUILTINS_COMPLEX (0)  // 1,235

@@ -12,7 +12,7 @@ from ..client import TIMEOUT_S
 from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..topics import check_device_name
-from . import places
+from . import places, run, shell_words
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -167,6 +167,9 @@ def _build():
 
     _add_ls(add("ls", "list the devices and their state, or a device's files", LS_EXAMPLES))
     places.add(add)
+    shell = add("shell", "a prompt on a device", shell_words.EXAMPLES)
+    shell_words.add(shell, _device, _seconds)
+    run.add(add("run", "run a program on a device", run.EXAMPLES), _device, _seconds)
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))

@@ -26,6 +26,7 @@ COMMANDS = {
 }
 # Those that need more libraries: the module, whose function is called like the command.
 LATE = {name: "files" for name in ("cp", "cat", "rm", "mv", "mkdir")}
+LATE.update(run="run", shell="shell")
 
 
 def main(argv=None) -> int:

@@ -1,0 +1,1 @@
+"""What keeps an unattended agent running: crash records, the service manager. See README.md."""
