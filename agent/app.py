@@ -229,7 +229,10 @@ class Agent:
         self._add_devices(keyring)
         self._registry.add_families(("config", "job", "log", "schedule"), self._load_family)
         self._registry.add_families(
-            late.FAMILIES, lambda name: late.load_family(name, self._config)
+            late.FAMILIES,
+            lambda name: late.load_family(
+                name, late.Context(self._config, self._clock, self._executor)
+            ),
         )
         service = Service(
             self._registry,
