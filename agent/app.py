@@ -442,6 +442,7 @@ class Agent:
         outside = updater.Outside(
             self._link.publish,
             self._bridge.listen,
+            self._link.also,
             lambda words: self._publish("event/update", json.dumps(words).encode(), False),
             VERSION,
             self._device,
