@@ -49,9 +49,11 @@ from agent.mqtt import fields, link, packets, session, settings, subscriptions
 from agent.mqtt.backoff import Backoff
 from agent.mqtt.rival import Rival
 from agent.records import Records, has_log
-from agent.store import Store, make_folder
+from agent.store import Store, lock_folder, make_folder
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
+DRAIN_MS = 2000  # of answers at the end; a caller who gets none asks again, and is answered then
+LONGEST_SPREAD_MS = 600_000
 RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
 MOST_FAILED = 4  # threads whose failure waits to be recorded
 STATUS_CHECK_MS = 60_000  # how soon a changed clock quality shows in `status`
@@ -77,6 +79,7 @@ class Agent:
         self._device = config["device"]
         self._base = "%s/%s/" % (config["root"], self._device)
         self._store, self._storage = _open_store(config["data"])
+        self._lock = lock_folder(config["data"])  # held, and never looked at again
         store = self._store
         self._twin = _load_twin(store, config)
         self._tuning = self._log_feed = None  # loaded at their first use
@@ -463,7 +466,26 @@ class Agent:
         while not (self._service.restarts or self._update.restarts):
             self.step()
         self.log.info("restarting, as a caller asked")
+        self._drain()
         self.close(True)
+
+    def _drain(self):
+        """Let what was answered reach the broker before the end, for DRAIN_MS at most."""
+        now = self._clock.now()
+        until = now + DRAIN_MS
+        self._service.send_late(until + LONGEST_SPREAD_MS)
+        self._bridge.close()
+        while now < until and self._status is not None:
+            for event in self._link.receive(now):
+                handle = self._handlers.get(type(event))
+                if handle:
+                    handle(event)
+            self._bridge.step()
+            self._link.send(now)
+            if self._bridge.drained and self._session.drained:
+                return
+            self._link.wait(until - now)
+            now = self._clock.now()
 
     def _take_up(self):
         """Go on with the jobs and schedules of the boot before; what holds none loads nothing."""
