@@ -231,11 +231,7 @@ def test_a_broker_that_goes_away_for_good_is_status_4(broker, device):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-<<<<<<< HEAD
-        ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, describe, watch"),
-=======
-        ([], "which command? ls, cp, cat, rm, mv, mkdir, call, jobs"),
->>>>>>> ce8e65b (tools/fleet: Follow and cancel jobs, schedule, call many.)
+        ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, jobs"),
         (["lss"], "lss"),
         (["ls", "pump-7"], "pump-7"),
         (["ls", "--jsn"], "--jsn"),

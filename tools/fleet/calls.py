@@ -39,7 +39,6 @@ class Call:
         self.made = now
         self.expires = now + ttl
         self.deadline = now + timeout
-        self.members = {}  # of the request, beside those that every request has
         self.resealed = 0  # how often it was sealed again because the device called it stale
         self.refused = None  # why the last answer on this device's topic was not taken
         self._give_up = give_up

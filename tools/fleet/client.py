@@ -178,8 +178,6 @@ class Fleet:
         `Call.result`."""
         return self.submit(device, method, params, **options).result()
 
-<<<<<<< HEAD
-=======
     def call_all(self, target, method, params=None, *, spread=1.0, timeout=None, id=None):
         """Call `all` devices, or those of `group/NAME`: yields (device, result or CallError).
 
@@ -201,7 +199,6 @@ class Fleet:
         reply = self._topics.many_reply
         return call_all(self, publish, self._many, reply, target, method, params, options)
 
->>>>>>> ce8e65b (tools/fleet: Follow and cancel jobs, schedule, call many.)
     def submit(
         self, device, method, params=None, *, ttl=None, timeout=None, id=None, members=None
     ) -> Call:
@@ -209,11 +206,7 @@ class Fleet:
 
         `timeout` is how long the caller waits, `ttl` after what time the device must not
         start the command any more (else the same), `id` the id of an earlier request that this
-<<<<<<< HEAD
         one repeats, `members` what else is in the request, as `reply_within`. Raises
-=======
-        one repeats, `members` further members of the request, as `reply_within`. Raises
->>>>>>> ce8e65b (tools/fleet: Follow and cancel jobs, schedule, call many.)
         AddressError, TypeError or ValueError for what cannot be sent.
         """
         timeout = self.timeout if timeout is None else timeout
@@ -232,7 +225,6 @@ class Fleet:
             self._wait,
             members,
         )
-        call.members = members or {}
         payload = call.request(self._topics.reply(device), now)
         if self.sealer and self.connected and self._roster.get(device) is None:
             self.device(device)  # its status says what to seal for

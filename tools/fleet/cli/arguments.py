@@ -13,11 +13,7 @@ from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..many import is_target
 from ..topics import check_device_name
-<<<<<<< HEAD
-from . import places, run, shell_words
-=======
-from . import long_work, places
->>>>>>> ce8e65b (tools/fleet: Follow and cancel jobs, schedule, call many.)
+from . import long_work, places, run, shell_words
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\

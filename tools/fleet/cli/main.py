@@ -26,11 +26,8 @@ COMMANDS = {
 }
 # Those that need more libraries: the module, whose function is called like the command.
 LATE = {name: "files" for name in ("cp", "cat", "rm", "mv", "mkdir")}
-<<<<<<< HEAD
 LATE.update(run="run", shell="shell")
-=======
 LATE.update({"jobs": "jobs", "cancel": "jobs", "schedule": "schedule"})
->>>>>>> ce8e65b (tools/fleet: Follow and cancel jobs, schedule, call many.)
 
 
 def main(argv=None) -> int:
