@@ -26,6 +26,7 @@ _add_compat()
 from agent import VERSION, config  # noqa: E402 - needs the path above
 from agent.app import Agent  # noqa: E402
 from agent.errors import BadConfig  # noqa: E402
+from agent.store import InUse  # noqa: E402
 
 USAGE = """usage: python -m agent --config FILE
        micropython -m agent --config FILE
@@ -100,6 +101,9 @@ def guard(values, file):
     try:
         agent = Agent(values, file)
         return serve(agent)
+    except InUse as error:
+        sys.stderr.write("agent: %s\n" % error.message)
+        return BAD_USAGE
     except Exception as error:  # noqa: BLE001 - the process ends with it, and says why
         import time
 

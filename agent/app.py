@@ -26,11 +26,14 @@ from agent.operation import Operation
 from agent.optional import Optional
 from agent.presence import Presence
 from agent.records import Records
-from agent.store import Store, make_folder
+from agent.store import Store, lock_folder, make_folder
 from agent.sweep import Sweep
 from agent.voice import Trail, Voice
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
+
+DRAIN_MS = 2000  # of answers at the end; a caller who gets none asks again, and is answered then
+LONGEST_SPREAD_MS = 600_000
 
 # Where the interpreter's threads can be trusted one worker keeps the link free of commands that
 # wait; more is for whoever knows that theirs do.
@@ -45,6 +48,7 @@ class Agent:
         self.device = config["device"]
         self.base = "%s/%s/" % (config["root"], self.device)
         self.store, self.storage = _open_store(config["data"])
+        self._lock = lock_folder(config["data"])  # held, and never looked at again
         self.parts = []  # what the loop drives beside link, bridge and service
         self.optional = Optional(self, config)
         self.config = config = self.optional.settings_in_force()
@@ -180,15 +184,28 @@ class Agent:
         while not (self.service.restarts or self.update.restarts):
             self.step()
         self.log.info("restarting, as a caller asked")
+        self._drain()
         self.close(True)
+
+    def _drain(self):
+        """Let what was answered reach the broker before the end, for DRAIN_MS at most."""
+        now = self.clock.now()
+        until = now + DRAIN_MS
+        self.service.send_late(until + LONGEST_SPREAD_MS)
+        self.bridge.close()
+        while now < until and self.presence.is_online:
+            self._take_events(now)
+            self.bridge.step()
+            self.link.send(now)
+            if self.bridge.drained and self.session.drained:
+                return
+            self.link.wait(until - now)
+            now = self.clock.now()
 
     def step(self):
         """One turn of the loop, which ends in waiting for what comes next."""
         now = self.clock.now()
-        for event in self.link.receive(now):
-            handle = self._handlers.get(type(event))
-            if handle:
-                handle(event)
+        self._take_events(now)
         for part in self.parts:  # before the bridge, which commits what is to run
             due = part.due
             if due is not None and now >= due:
@@ -198,6 +215,12 @@ class Agent:
         self.link.send(now)
         if not has_more:
             self.link.wait(self._pause())
+
+    def _take_events(self, now):
+        for event in self.link.receive(now):
+            handle = self._handlers.get(type(event))
+            if handle:
+                handle(event)
 
     def _pause(self):
         """How long nothing is due, in ms."""

@@ -27,6 +27,7 @@ class Bridge:
         self._accept = self._decline = self._commit = None
         self._others = {}  # topic: function(message) of what is no call
         self._rest = None  # called with each Message that none of those is for
+        self._is_closed = False
         self._held = []  # messages not taken yet, at most `room`
         self._checked = []  # (message, generator) of signed calls, at most `room`, oldest first
         self._taken = []  # messages whose owner has not taken responsibility yet
@@ -63,8 +64,21 @@ class Bridge:
                 self._link.subscribe(topic, 1)
         self._topics = topics
 
+    @property
+    def drained(self):
+        """Whether every response has been given to the link."""
+        return not self._unsent
+
+    def close(self):
+        """Take no more: what comes from now on stays the broker's."""
+        self._is_closed = True
+        self._held = []
+        self._checked = []
+
     def receive(self, message):
         """A message came."""
+        if self._is_closed:
+            return
         if not self._unsent and len(self._checked) < self._room:
             self._give(message, self._accept)
         elif message.qos and len(self._held) < self._room:

@@ -161,6 +161,8 @@ _UPDATE = (
     schema.integer("tries", 3, low=1, high=10, about="starts that a new release gets"),
     schema.integer("healthy_s", 60, low=0, high=86400, unit="s", about="then it is confirmed"),
     schema.integer("within_s", 600, low=5, high=86400, unit="s", about="or else it goes back"),
+    schema.text("url", None, low=1, high=255, about="http(s)://HOST[:PORT]/PATH; null: over MQTT"),
+    schema.structure("tls", _TLS, None, about="of https; null: the system's authorities"),
     schema.integer("rate", 0, low=0, high=100000000, unit="B/s", about="of fetching; 0: no limit"),
 )
 

@@ -40,7 +40,9 @@ class Optional:
         """The commands of the family called `name`."""
         if name in self._loaders:
             return self._loaders[name]()
-        return late.load_family(name, self._agent.config, self._agent.file)
+        agent = self._agent
+        context = late.Context(agent.config, agent.file, agent.clock, agent.executor)
+        return late.load_family(name, context)
 
     def settings_in_force(self):
         """The configuration with what was wanted from afar, before anything is made of it."""
@@ -133,6 +135,7 @@ class Optional:
         outside = updater.Outside(
             agent.link.publish,
             agent.bridge.listen,
+            agent.link.also,
             report,
             VERSION,
             agent.device,

@@ -13,12 +13,14 @@ The files come as a collaborator, so that a test can cut the power at every oper
 import errno
 import os
 import struct
+import time
 from binascii import crc32
 
 from interpreter import sync_file, sync_folder
 
 from agent.errors import LimpetError
 
+LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1  # a killed agent's children may hold its lock for a moment
 MAX_VALUE_BYTES = 16384  # a value is held whole in memory, twice while it is written
 _HEADER = "<4sIII"  # magic, turn, length, CRC-32 of turn, length and value
 _HEADER_BYTES = struct.calcsize(_HEADER)
@@ -163,6 +165,39 @@ def _parts(path):
         made += part
         yield made
         made += "/"
+
+
+class InUse(LimpetError):
+    """Another agent works in the folder: two of them would run things twice."""
+
+    code = "in-use"
+
+
+def lock_folder(folder):
+    """Keep a second agent out of `folder` while this process lives.
+
+    Returns what holds the lock, which goes with the process however it ends; None where the system
+    has no such locks, or the folder takes no file. Raises InUse.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        file = open(folder.rstrip("/") + "/lock", "ab")
+    except OSError:
+        return None
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                file.close()
+                return None  # a file system without locks
+        time.sleep(LOCK_PAUSE_S)
+    file.close()
+    raise InUse("%s: another agent works in this folder; give each device its own `data`" % folder)
 
 
 def make_folder(path):

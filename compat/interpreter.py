@@ -146,6 +146,36 @@ def stacks_on_signal():
     return True
 
 
+def set_wall_clock(unix_ms):
+    """Set the system's wall clock. Raises OSError where it may not, or where nothing here can."""
+    if hasattr(time, "clock_settime"):
+        time.clock_settime(time.CLOCK_REALTIME, unix_ms / 1000)
+        return
+    try:
+        import machine
+
+        clock = machine.RTC()
+    except (ImportError, AttributeError):
+        clock = None
+    if clock is not None:
+        moment = time.gmtime(unix_ms // 1000 - (946684800 if time.gmtime(0)[0] == 2000 else 0))
+        clock.datetime(moment[:3] + (moment[6],) + moment[3:6] + (0,))
+        return
+    _set_by_library(unix_ms)
+
+
+def _set_by_library(unix_ms):
+    try:
+        import ffi
+    except ImportError:
+        raise OSError(38, "nothing in this interpreter sets the clock")  # ENOSYS
+    import struct
+
+    moment = struct.pack("ll", unix_ms // 1000, unix_ms % 1000 * 1000)  # struct timeval
+    if ffi.open(None).func("i", "settimeofday", "pp")(moment, None) != 0:
+        raise OSError(os.errno())
+
+
 def program():
     """The words that start another interpreter like this one; its own options come behind them."""
     if _CPYTHON:

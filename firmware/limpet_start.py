@@ -215,6 +215,9 @@ def start(root, arguments, files=None):
         ).main  # a frozen one is the rescue
         status = main(arguments)
     except Exception as error:  # noqa: BLE001 - whatever a release dies of, the next start counts
+        if slot is None and isinstance(error, ImportError):
+            print("limpet_start: no slot in %s is whole, and this firmware has no agent" % root)
+            return NOTHING_WHOLE
         if not is_trial:
             raise
         note_reason(files, root, "%s: %s" % (type(error).__name__, error))

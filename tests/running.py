@@ -17,9 +17,11 @@ class _Stream:
     def __init__(self, given):
         self.given = list(given)
         self.pieces = []
+        self.size = 0
 
     def put(self, data):
         self.pieces.append(data)
+        self.size += len(data)
 
     def get(self):
         return self.given.pop(0) if self.given else None

@@ -3,9 +3,16 @@
 import os
 
 from faulty.disk import Disk, PowerCut
-from support import raises, temporary_folder
+from support import raises, skip, temporary_folder
 
-from agent.store import MAX_VALUE_BYTES, Store, StoreError, make_folder
+from agent.store import (
+    MAX_VALUE_BYTES,
+    InUse,
+    Store,
+    StoreError,
+    lock_folder,
+    make_folder,
+)
 
 LUCKS = ("none", "all", 0, 1, 15, 16, 20)
 
@@ -160,3 +167,15 @@ def test_a_data_folder_that_is_a_file_is_named():
         error = raises(StoreError, make_folder, folder + "/data")
         assert "data: cannot be made" in error.message and "no folder" in error.message
         raises(StoreError, make_folder, folder + "/data/inner")
+
+
+def test_a_folder_has_one_agent_at_a_time():
+    with temporary_folder() as folder:
+        lock = lock_folder(folder)
+        if lock is None:
+            skip("this runtime has no flock")
+        error = raises(InUse, lock_folder, folder)
+        assert folder in error.message
+        lock.close()
+        lock_folder(folder).close()
+    assert lock_folder(folder) is None  # no folder, no lock: the store will say what is wrong

@@ -1,7 +1,11 @@
 """Decisions about a release, health, and asking a depot: values in, values out."""
 
+from support import raises
 from update_life import Memory
 
+from agent.errors import BadConfig
+from agent.mqtt.tcp import TransportError
+from agent.update import depot_http as http
 from agent.update import plan
 from agent.update.depot_mqtt import WINDOW, Depot
 
@@ -190,3 +194,117 @@ def test_a_rate_limit_holds_back_the_next_question():
 def test_the_states_have_names():
     names = [row[0] for row in plan.STATES]
     assert names[0] == "idle" and "rescue" in names and len(names) == 9
+
+
+class Line:
+    """A transport that gives what it is told to, in pieces, and may break."""
+
+    name = "line"
+    pollable = "pollable"
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.written = b""
+
+    def open(self):
+        """As of a transport."""
+
+    def finish(self):
+        """As of a transport."""
+        return True
+
+    def write(self, data):
+        """As of a transport."""
+        self.written += data
+        return len(data)
+
+    def read_into(self, view):
+        """As of a transport."""
+        if not self.answers:
+            return 0
+        data = self.answers.pop(0)
+        if data is None:
+            raise TransportError("lost", "cut")
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self):
+        """As of a transport."""
+
+
+def http_depot(*lines):
+    """A depot over HTTP that gets these connections one after the other."""
+    lines = list(lines)
+    made = []
+
+    def transport(host, port):
+        made.append(Line(lines.pop(0)))
+        return made[-1]
+
+    watched = []
+    depot = http.Depot("http://h:8080/d/", None, lambda *what: watched.append(what), 0, transport)
+    return depot, made
+
+
+def drain(depot, now=0):
+    """What a depot gives until nothing more comes."""
+    found = b""
+    for _ in range(50):
+        depot.step(now)
+        data = depot.take()
+        while data:
+            found += data
+            data = depot.take()
+    return found
+
+
+HEAD = b"HTTP/1.1 206 Partial\r\ncontent-LENGTH: %d\r\nx: y\r\n\r\n"
+
+
+def test_http_asks_for_the_rest_and_keeps_its_connection():
+    depot, made = http_depot([HEAD[:20], (HEAD % 5)[20:] + b"ab", b"cde"])
+    depot.begin("n", 7, 12)
+    assert drain(depot) == b"abcde"
+    depot.begin("m", 0, 2)
+    made[0].answers.append(HEAD % 2 + b"xy")
+    assert drain(depot) == b"xy"
+    assert len(made) == 1 and b"GET /d/n HTTP/1.1\r\nHost: h\r\nRange: bytes=7-" in made[0].written
+
+
+def test_http_goes_on_where_it_was_cut():
+    depot, made = http_depot([HEAD % 9 + b"abc", None], [HEAD % 6 + b"defghi"])
+    depot.begin("n", 0, 9)
+    assert drain(depot) == b"abc" and depot.due == 1000
+    assert drain(depot, 1000) == b"defghi"
+    assert b"bytes=3-" in made[1].written
+
+
+def test_http_believes_no_answer_that_is_none():
+    for answer in (
+        b"HTTP/1.1 404 No\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcdefghi",  # not from the byte asked for
+        b"HTTP/1.1 206 OK\r\n\r\nabc",
+        b"SSH-2.0\r\n\r\n",
+        b"x" * 2048,
+    ):
+        depot, made = http_depot([answer, b"y" * 2000], [])
+        depot.begin("n", 3, 9)
+        assert drain(depot) == b"" and depot.failures == 1, answer
+    depot, made = http_depot([HEAD % 3 + b"abc" + b"more" * 100])
+    depot.begin("n", 0, 9)
+    assert drain(depot) == b"abc"
+
+
+def test_http_gives_up_on_silence():
+    depot, made = http_depot([], [HEAD % 3 + b"abc"])
+    depot.begin("n", 0, 3)
+    assert drain(depot) == b""
+    assert drain(depot, http.PATIENCE_MS + 1) == b"" and depot.failures == 1
+    assert drain(depot, http.PATIENCE_MS + 2000) == b"abc"
+
+
+def test_urls_are_checked():
+    assert http.parse_url("https://h/x/") == ("https", "h", 443, "x")
+    assert http.parse_url("http://h:81") == ("http", "h", 81, "")
+    for wrong in ("h", "ftp://h/", "http://", "http://h:x/", "http://h/ x"):
+        raises(BadConfig, http.parse_url, wrong)

@@ -16,7 +16,7 @@ from interpreter import list_folder, sync_folder
 from agent import schema
 from agent.commands.device_parameters import decoded, encoded
 from agent.commands.paths import MOST_PATH
-from agent.commands.registry import PLAIN, Command
+from agent.commands.registry import PLAIN, TASK, Command
 from agent.errors import BadParams
 from agent.files import transfer
 from agent.files.faults import EXISTS, FileFault, fault
@@ -57,11 +57,11 @@ def commands(files):
     replace = schema.boolean("replace", False, about="true: also where there is a file already")
     text = schema.text("text", None, high=files.packet_bytes, about="the content as text")
 
-    def command(name, call, params, repeat, about):
-        def run(given):
-            return call(files, given)
+    def command(name, call, params, repeat, about, mode=PLAIN):
+        def run(given, *job):
+            return call(files, given, *job)
 
-        return Command("fs." + name, run, params, "files", repeat, PLAIN, about)
+        return Command("fs." + name, run, params, "files", repeat, mode, about)
 
     return (
         command("roots", _roots, (), "repeat",
@@ -71,13 +71,14 @@ def commands(files):
         command("stat", _stat, (path,), "repeat", "{type, size, modified, executable}"),
         command("read", _read, (path, offset, part), "repeat",
                 "A part of a file: {data, size: of the whole file, modified}"),
-        command("hash", _hash, (path, length), "repeat", "{sha256, size}, of all or of a start."),
+        command("hash", _hash, (path, length), "repeat",
+                "{sha256, size}, of all or of a start.", TASK),
         command("write", _write, (path, data, text, executable), "once",
-                "Replace a small file's content, or make the file. {size, sha256}"),
+                "Replace a small file's content, or make the file. {size, sha256}", TASK),
         command("put", _put, (path, content, size, offset, data, executable, restart), "repeat",
                 "A part of a new content, kept aside; without data: what is there. {have}"),
         command("finish", _finish, (path, content, size), "repeat",
-                "Check what fs.put brought and replace the file by it. {size, sha256}"),
+                "Check what fs.put brought and replace the file by it. {size, sha256}", TASK),
         command("move", _move, (path, to, replace), "once", "Give a file or folder another name."),
         command("remove", _remove, (path,), "once", "Remove a file, a link or an empty folder."),
         command("make_folder", _make_folder, (path,), "repeat", "Make a folder. {made}"),
@@ -170,18 +171,21 @@ def _read(files, params):
     return {"data": encoded(data), "size": found[6], "modified": found[8] + _EPOCH_S}
 
 
-def _hash(files, params):
+def _hash(files, params, job):
     with files.tree.find(params["path"]) as place:
         size = place.look()[6] if params["length"] is None else params["length"]
-        return {"sha256": _drained(transfer.hashed(place, None, params["length"])), "size": size}
+        digest = yield from _telling(job, transfer.hashed(place, None, params["length"]))
+    return {"sha256": digest, "size": size}
 
 
-def _drained(steps):
+def _telling(job, steps):
+    """Run `steps` to their end, and tell how far they are."""
     while True:
         try:
-            next(steps)
+            job.progress(next(steps))
         except StopIteration as end:
             return end.value
+        yield
 
 
 def _put(files, params):
@@ -206,14 +210,14 @@ def _content(params):
     return content
 
 
-def _finish(files, params):
+def _finish(files, params, job):
     content = _content(params)
-    with files.tree.find(params["path"]) as place, files.lock:
-        _drained(transfer.finish(place, content, params["size"]))
+    with files.tree.find(params["path"]) as place:
+        yield from _telling(job, transfer.finish(place, content, params["size"]))
     return {"size": params["size"], "sha256": content}
 
 
-def _write(files, params):
+def _write(files, params, job):
     if params["text"] is None:
         data = decoded(params["data"], "data")
     elif params["data"]:
@@ -221,9 +225,10 @@ def _write(files, params):
     else:
         data = params["text"].encode()
     content = hexlify(hashlib.sha256(data).digest()).decode()
-    with files.tree.find(params["path"]) as place, files.lock:
-        transfer.put(place, content, len(data), 0, data, params["executable"], True)
-        _drained(transfer.finish(place, content, len(data)))
+    with files.tree.find(params["path"]) as place:
+        with files.lock:
+            transfer.put(place, content, len(data), 0, data, params["executable"], True)
+        yield from _telling(job, transfer.finish(place, content, len(data)))
     return {"size": len(data), "sha256": content}
 
 

@@ -57,6 +57,10 @@ _DEADLINE = (
     schema.number("time", None, low=0, high=MAX_TIME_S, unit="s", about="seconds since 1970"),
 )
 
+# Of a call to many, its answers come within this time, each device's by chance.
+DEFAULT_SPREAD_S = 1
+SPREAD = schema.number("spread", DEFAULT_SPREAD_S, low=0, high=600, unit="s")
+
 FIELDS = (
     schema.text("method", low=1, high=MOST_METHOD),
     schema.text("id", None, low=LEAST_ID, high=MOST_ID),

@@ -11,13 +11,17 @@ thread.
 
 from collections import namedtuple
 
+from interpreter import random_bytes
+
 from agent.commands import policy
 from agent.commands.executor import Task
 from agent.commands.gate import Repeated
 from agent.commands.job import REST
 from agent.commands.message import (
+    DEFAULT_SPREAD_S,
     NOWHERE,
     REPLY_WITHIN_MS,
+    SPREAD,
     Address,
     Moment,
     Request,
@@ -29,7 +33,8 @@ from agent.commands.message import (
 from agent.commands.once import RUNNING, error_words, make_ticket
 from agent.commands.registry import INLINE, RESTART
 from agent.commands.seal import BadSeal
-from agent.errors import Busy, IdRequired, LimpetError, Retained
+from agent.errors import BadRequest, Busy, IdRequired, LimpetError, Retained
+from agent.schema import check
 from agent.strict_json import parse_object
 
 # topic           that it came on
@@ -43,6 +48,7 @@ Incoming = namedtuple(
 
 
 _NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-@:."
+MOST_LATE = 32  # answers to calls to many that wait; beyond it they leave at once
 NO_PLACE_MS = 1000  # after which a command that cannot become a job is looked at again
 MOST_WAITING = 4  # addresses that the one answer of a running command goes to
 
@@ -62,6 +68,9 @@ class Service:
         self._clock = clock
         self._device, self._nonce = identity
         self._prefix = prefix
+        self._own_topic = "%s%s/call" % (prefix[: -len("reply/")], self._device)
+        self._when = {}  # address of a call to many: when its answer may leave
+        self._late = []  # (time, topic, payload, correlation) of such answers, at most MOST_LATE
         self._limit = limit
         self._answer = answer
         self._once = once
@@ -134,6 +143,8 @@ class Service:
                 address = self._address({}, incoming, key)  # so that even no JSON gets its answer
             document = parse_object(opened.body)
             address = self._address(document, incoming, key)
+            if incoming.topic != self._own_topic:
+                self._spread(document, address)
             self._take(document, address, incoming, opened)
         except Repeated:
             pass  # the answer to the first copy is this one's too
@@ -160,6 +171,26 @@ class Service:
             pass
         self.declined += 1
         self._answer_error(address, Busy("too many calls at once; ask again later"), False)
+
+    def _spread(self, document, address):
+        """A call to many: all answering at once would be a flood, so each waits by chance."""
+        spread_s = DEFAULT_SPREAD_S
+        if "spread" in document:
+            spread_s = check((SPREAD,), {"spread": document["spread"]}, BadRequest)["spread"]
+        if address.topic is not None and len(self._when) < MOST_LATE:
+            chance = int.from_bytes(random_bytes(2), "little")
+            delay_ms = int(spread_s * 1000) * chance >> 16
+            self._when[address] = self._clock.now() + delay_ms
+
+    def send_late(self, now):
+        """Let those answers to calls to many leave whose time has come."""
+        still = []
+        for answer in self._late:
+            if answer[0] <= now:
+                self._answer(answer[1], answer[2], answer[3], True)
+            else:
+                still.append(answer)
+        self._late = still
 
     def _request(self, document, address, incoming):
         if incoming.retained:
@@ -252,6 +283,8 @@ class Service:
                 self._promote_due(now)
         if self._streams is not None:
             self._streams.step()
+        if self._late:
+            self.send_late(self._clock.now())
         if self.jobs is not None:
             self.jobs.step(self._clock.now())
         return self._executor.has_turns() or len(self._ended) > 0 or self.restarts
@@ -262,6 +295,9 @@ class Service:
         due = self._executor.due
         if self._executor.jobs and (due is None or self._reply_due < due):
             due = self._reply_due
+        if self._late:
+            late = min([answer[0] for answer in self._late])
+            due = late if due is None else min(due, late)
         if self.jobs is not None and self.jobs.due is not None:
             due = self.jobs.due if due is None else min(due, self.jobs.due)
         return due
@@ -523,6 +559,11 @@ class Service:
     def _send(self, address, payload, keep):
         if address.key:
             payload = self._gate.seal(address.key, address.topic, payload)
+        if self._when:
+            when = self._when.pop(address, None)
+            if when is not None and keep and len(self._late) < MOST_LATE:
+                self._late.append((when, address.topic, payload, address.correlation))
+                return
         self._answer(address.topic, payload, address.correlation, keep)
 
 

@@ -87,6 +87,7 @@ class Link:
         self.subscribe = session.subscribe
         self.unsubscribe = session.unsubscribe
         self.wake = self._waiter.wake
+        self.also = self._waiter.also
 
     @property
     def connected(self):

@@ -24,7 +24,7 @@ class Waiter:
             self._poller.register(channel.pollable, _READ)
             self._call = channel.pollable if self._poll else channel.pollable.fileno()
         self._poll = self._poll or self._poller.poll
-        self._pollable = None
+        self._pollable = self._other = None
         self._interest = 0
 
     def watch(self, pollable):
@@ -38,6 +38,14 @@ class Waiter:
         if self._pollable is not None:
             self._poller.unregister(self._pollable)
             self._pollable = None
+
+    def also(self, pollable, writing):
+        """End the wait when this one has something too, whatever it is for; None: no longer."""
+        if self._other is not None:
+            self._poller.unregister(self._other)
+        self._other = pollable
+        if pollable is not None:
+            self._poller.register(pollable, _WRITE if writing else _READ)
 
     def want(self, reading, writing):
         """What to wait for: that bytes have come, that bytes can be written."""

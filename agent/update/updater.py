@@ -29,8 +29,10 @@ _KEYRING = "keyring"
 
 
 # What the agent offers: publish(topic, payload, qos, retain), listen(topic, take),
-# report(words), and `root` of all topics.
-Outside = namedtuple("Outside", ("publish", "listen", "report", "version", "device", "root"))
+# watch(pollable, writing), report(words), and `root` of all topics.
+Outside = namedtuple(
+    "Outside", ("publish", "listen", "watch", "report", "version", "device", "root")
+)
 
 
 def make(options, store, clock, outside):
@@ -63,7 +65,7 @@ class Updater:
         self._ask_topic = "%sblob/ask/%s" % (base, device)
         self._ping_topic = "%sreply/%s-trial" % (base, device)
         self._call_topic = "%s%s/call" % (base, device)
-        self._depot = Depot(self._ask, options["rate"])
+        self._depot = self._make_depot(options)
         self._keyring = self._load_keyring()
         self._offer = None  # the signed bytes last offered
         self._work = None
@@ -80,6 +82,14 @@ class Updater:
         self._ping_at = self._fed_at = 0
         self._health = self._make_health()
         self._told = False
+
+    def _make_depot(self, options):
+        if options["url"] is None:
+            return Depot(self._ask, options["rate"])
+        from agent.update import depot_http
+
+        words = (options["url"], options["tls"], self._outside.watch, options["rate"])
+        return depot_http.Depot(*words)
 
     def _load_keyring(self):
         """The newest keyring that the device has taken over, else the one it was given."""

@@ -34,8 +34,20 @@ GROUPS = (
     ),
     ("schedule", ("agent/schedule", "agent/commands/schedule")),
     ("update", ("agent/update", "agent/commands/update", "agent/commands/release")),
-    ("code", ("agent/apps", "agent/code", "agent/commands/code", "agent/commands/app")),
+    (
+        "code",
+        (
+            "agent/apps",
+            "agent/code",
+            "agent/commands/code",
+            "agent/commands/app",
+            "agent/commands/shell",
+            "agent/commands/python",
+            "agent/processes",
+            "agent/python_child",
+        ),
+    ),
     ("smart", ("agent/smart", "agent/commands/smart")),
-    ("operate", ("agent/operate", "agent/commands/operate")),
+    ("operate", ("agent/operate", "agent/commands/operate", "agent/commands/system_more")),
     ("tls", ("agent/mqtt/tls",)),
 )

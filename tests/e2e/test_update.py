@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 from faulty.wire import TO_CLIENT, Fault, Wire
 from provision import runtimes
+from releases import publishing
 from update_yard import Slotted, Yard, wait_for_update
 
 from agent.update.depot_mqtt import WINDOW
@@ -152,6 +153,18 @@ def test_a_release_comes_over_a_link_that_is_cut_fifty_times(
     words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
     assert words["sequence"] == 2 and wire.met == 50
     assert caller5.call(device, "system.info")["result"]["agent"] == "0.2.0"
+
+
+def test_a_release_comes_over_http(slotted, some_runtime, yard, caller5):
+    server = publishing.serve_http(yard.depot, 0)
+    url = "http://127.0.0.1:%d/depot" % server.server_address[1]
+    device = slotted(some_runtime, update={"url": url})
+    caller5.wait_for_state(device, "online")
+    changes = {**new_version(2), "agent/ballast.bin": random.Random(SEED).randbytes(100_000)}
+    yard.publish(yard.build(2, some_runtime.name != "cpython", changes))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+    assert words["sequence"] == 2 and not yard.server.given
+    server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["cpython", "micropython-gil"])

@@ -8,6 +8,7 @@ import time
 
 ROOT = __file__.rsplit("/", 3)[0]
 sys.path.insert(0, ROOT)
+sys.path.append(ROOT + "/compat")  # what the interpreter has of its own comes first
 
 from agent import config, schema  # noqa: E402
 from agent.__main__ import serve  # noqa: E402 - found through the path; it finds compat/ in turn

@@ -231,13 +231,13 @@ def test_a_broker_that_goes_away_for_good_is_status_4(broker, device):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, describe, watch"),
+        ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, jobs"),
         (["lss"], "lss"),
         (["ls", "pump-7"], "pump-7"),
         (["ls", "--jsn"], "--jsn"),
         (["call", "pump-7"], "method"),
         (["call", "a/b", "m"], "A-Z a-z 0-9 _ -"),
-        (["call", "all", "m"], "reserved"),
+        (["call", "blob", "m"], "reserved"),
         (["call", "pump-7", "m", "x"], "'x' is not name=value"),
         (["call", "pump-7", "m", "=1"], "'=1' is not name=value"),
         (["call", "pump-7", "m", "a=1", "a=2"], "a is given twice"),

@@ -75,6 +75,7 @@ LAYERS = (
             "agent.mqtt.tls",
             "agent.mqtt.waiter",
             "agent.mqtt.link",
+            "agent.update.depot_http",
             "agent.update.fetch",
             "agent.update.slots_files",
             "agent.update.updater",

@@ -146,29 +146,36 @@ def threads(size):
 # How many inputs each runtime's fuzzer gets, by size; other seeds on each, so that no two repeat
 # each other. Under qemu an input takes ten times as long.
 FUZZED = {
-    "usual": {
-        "cpython": 25000,
-        "micropython-gil": 14000,
-        "micropython": 10000,
-        "micropython-armhf": 1000,
+    "mqtt": {
+        "usual": {
+            "cpython": 25000,
+            "micropython-gil": 14000,
+            "micropython": 10000,
+            "micropython-armhf": 1000,
+        },
+        "full": {"cpython": 1_000_000, "micropython": 100_000},
     },
-    "full": {"cpython": 1_000_000, "micropython": 100_000},
+    "update": {
+        "usual": {"cpython": 20000, "micropython-gil": 5000},
+        "full": {"cpython": 500_000, "micropython": 50_000},
+    },
 }
 
 
 def fuzz(size):
-    """Mutated packets against the MQTT session, on several interpreters."""
+    """Mutated packets and releases, on several interpreters."""
     total = Result()
-    for seed, (name, inputs) in enumerate(FUZZED[size].items(), 1):
-        try:
-            runtime = runtimes.get(name)
-        except Unavailable as reason:
-            total.unavailable.append("%s: %s" % (name, reason))
-            continue
-        command = [runtime.path, "tests/fuzz/mqtt.py", str(inputs), str(seed)]
-        done = run_once("fuzz-mqtt-" + name, command, 3600)
-        done.notes.append("%s: %d inputs, seed %d" % (name, inputs, seed))
-        total.add(done)
+    for what, by_size in FUZZED.items():
+        for seed, (name, inputs) in enumerate(by_size[size].items(), 1):
+            try:
+                runtime = runtimes.get(name)
+            except Unavailable as reason:
+                total.unavailable.append("%s: %s" % (name, reason))
+                continue
+            command = [runtime.path, "tests/fuzz/%s.py" % what, str(inputs), str(seed)]
+            done = run_once("fuzz-%s-%s" % (what, name), command, 3600)
+            done.notes.append("%s, %s: %d inputs, seed %d" % (what, name, inputs, seed))
+            total.add(done)
     return total
 
 
@@ -216,7 +223,11 @@ PARTS = (
         "tools", "the commands under tools/", pytest_of("tools", "tests/tools", 600), False, True
     ),
     Part(
-        "fuzz", "mutated packets, 50,000 in all, raise nothing but BadMessage", fuzz, False, True
+        "fuzz",
+        "mutated packets and releases, 75,000 in all, are refused or harmless",
+        fuzz,
+        False,
+        True,
     ),
     Part("simulate", "once means once, an update cut anywhere: by seeds", simulate, True, True),
     Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),

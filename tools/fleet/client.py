@@ -15,6 +15,7 @@ from .calls import Call, Calls, new_id
 from .errors import BadReply, CallTimeout, NotListening, Refused, Unreachable
 from .feeds import Feed, Feeds
 from .link import Link
+from .many import ManyCalls, call_all
 from .roster import Roster
 from .seal import Sealer, is_seal_word, split
 from .topics import Topics, check_device_name
@@ -54,6 +55,7 @@ class Fleet:
         key = keys.find(key)
         self.sealer = None if key is None else Sealer(key)
         self._calls = Calls(self._seal_again)
+        self._many = ManyCalls()
         self._roster = Roster()
         self._feeds = Feeds()
         self._taps = {}  # topic: (device, who takes it)
@@ -193,6 +195,27 @@ class Fleet:
             found += page
             if not said.get("more"):
                 return found
+
+    def call_all(self, target, method, params=None, *, spread=1.0, timeout=None, id=None):
+        """Call `all` devices, or those of `group/NAME`: yields (device, result or CallError).
+
+        Each answers within `spread` seconds, by chance; collects for `timeout` (else a little
+        more than that), or until every device that is online has answered `all`.
+        Raises AddressError, KeyFileError or Unreachable.
+        """
+        topic = self._topics.many(target)
+
+        def publish(payload, left):
+            connection = self._link.connection
+            if connection is None:
+                raise Unreachable(f"lost the connection to {self.address}")
+            if self.sealer:
+                payload = self.sealer.group_call(target, topic, payload)
+            connection.publish(topic, payload, left)
+
+        options = {"spread": spread, "timeout": timeout, "id": id}
+        reply = self._topics.many_reply
+        return call_all(self, publish, self._many, reply, target, method, params, options)
 
     def submit(
         self, device, method, params=None, *, ttl=None, timeout=None, id=None, members=None
@@ -349,6 +372,12 @@ class Fleet:
         if topic == self._topics.echo:
             self._echoes.pop(payload, _nothing)()
             return
+        if topic == self._topics.many_reply:
+            try:
+                self._many.take(payload, self.sealer, topic)
+            except BadReply as error:
+                self._calls.refused[str(error)] += 1
+            return
         if topic in self._feeds:
             self._feed(topic, payload, retained)
             return
@@ -367,7 +396,7 @@ class Fleet:
         seal = None
         if self.sealer and payload:
             try:
-                device = topic.rsplit("/", 2)[1]
+                device = self._topics.device_of(topic)
                 payload, nonce, number = self.sealer.open_numbered(device, topic, payload)
                 seal = (nonce, number)
             except BadReply:

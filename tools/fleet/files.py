@@ -17,6 +17,7 @@ from .errors import CallError, FileError, NoAnswer, Unreachable
 
 WINDOW = 8  # parts under way at once
 PATIENCE_S = 60.0  # how long to wait for a device that went away in the middle
+REPLY_WITHIN_S = 3600  # the longest that a device takes
 PAUSE_S = 0.3  # before asking again
 LEAST_RATE = 500_000  # bytes that the slowest device hashes in a second
 MOST_PART = 48 * 1024
@@ -191,7 +192,8 @@ class Files:
     # Calls
 
     def _submit(self, verb, params):
-        return self._fleet.submit(self.device, "fs." + verb, params)
+        members = {"reply_within": min(self._fleet.timeout, REPLY_WITHIN_S)}
+        return self._fleet.submit(self.device, "fs." + verb, params, members=members)
 
     def _call(self, verb, work_bytes=0, **params):
         """One command; asked again while the device is away, with the id of the first time."""

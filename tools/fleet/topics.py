@@ -13,6 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 MAXIMUM_REPLY_TOPIC = 128
 # Not a name a device can have: what arrives there is our own, back from the broker.
 _ECHO = "~echo"
+_MANY = "~many"
 
 
 def is_device_name(name: str) -> bool:
@@ -46,6 +47,19 @@ class Topics:
     def own(self, device: str, name: str) -> str:
         """A further topic of a device, as `log`."""
         return f"{self._root}{device}/{name}"
+
+    def device_of(self, topic: str) -> str:
+        """Whose topic it is, for one under the root."""
+        return topic[len(self._root) :].partition("/")[0]
+
+    def many(self, target: str) -> str:
+        """Where many are called: `all`, or `group/NAME`."""
+        return f"{self._root}{target}/call"
+
+    @property
+    def many_reply(self) -> str:
+        """Where the answers to calls to many come, from whichever device."""
+        return self._replies + _MANY
 
     def reply(self, device: str) -> str:
         """One reply topic for each device, so that a device can answer for itself only."""

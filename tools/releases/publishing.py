@@ -6,9 +6,8 @@ keyring TREE is "keyring-PRODUCT-NUMBER". The one rule: whatever is asked, only 
 are read. QoS 0 both ways: what is lost is asked for again.
 """
 
-import os
 import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import paho.mqtt.client as paho
 
@@ -50,7 +49,7 @@ class Server:
         if len(words) != 3 or not words[1].isdigit() or not words[2].isdigit():
             return
         name, offset, count = words[0], int(words[1]), min(int(words[2]), MOST)
-        data = self.read(name)
+        data = read(self.depot, name)
         if data is None:
             return
         for at in range(offset, min(offset + count, len(data)), SLICE):
@@ -63,19 +62,19 @@ class Server:
         self.given[name] = self.given.get(name, 0) + len(piece)
         self.client.publish("%s/blob/give/%s" % (self.root, device), payload, 0)
 
-    def read(self, name):
-        """A blob's stream or a keyring by its name, None if there is none."""
-        if len(name) == 32 and all(one in _HEX for one in name):
-            place = ("blobs", name)
-        elif name.startswith("keyring-") and name[8:].replace("-", "").isalnum():
-            product, _, number = name[8:].rpartition("-")
-            place = ("keyrings", product, number)
-        else:
-            return None
-        try:
-            return self.depot.read(*place)
-        except OSError:
-            return None
+
+def read(depot, name):
+    """A blob's stream or a keyring by its name, None if there is none."""
+    if len(name) == 32 and all(one in _HEX for one in name):
+        place = ("blobs", name)
+    elif name.startswith("keyring-") and name[8:].replace("-", "").isalnum():
+        place = ("keyrings", *name[8:].rsplit("-", 1))
+    else:
+        return None
+    try:
+        return depot.read(*place)
+    except OSError:
+        return None
 
 
 def publish(depot, options, data):
@@ -100,20 +99,17 @@ def _serve_on(depot, options):
     threading.Event().wait()
 
 
-class Ranges(SimpleHTTPRequestHandler):
+class Ranges(BaseHTTPRequestHandler):
     """Blobs by GET, from the byte on that a Range names."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):  # noqa: N802 - the name that the library calls
         """Answer with a blob's stream, or the rest of it."""
-        name = self.path.rsplit("/", 1)[-1]
-        path = os.path.join(self.directory, "blobs", name)
-        if len(name) != 32 or not all(one in _HEX for one in name) or not os.path.exists(path):
+        data = read(self.depot, self.path.rsplit("/", 1)[-1])
+        if data is None:
             self.send_error(404)
             return
-        with open(path, "rb") as file:
-            data = file.read()
         start = 0
         words = self.headers.get("Range", "")
         if words.startswith("bytes=") and words.endswith("-") and words[6:-1].isdigit():
@@ -132,7 +128,7 @@ class Ranges(SimpleHTTPRequestHandler):
 
 def serve_http(depot, port):
     """Serve blobs over HTTP in a thread; the server."""
-    handler = type("Handler", (Ranges,), {"directory": depot.folder})
+    handler = type("Handler", (Ranges,), {"depot": depot})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

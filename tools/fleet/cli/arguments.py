@@ -11,8 +11,9 @@ from ..address import DEFAULT, VARIABLE
 from ..client import TIMEOUT_S
 from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
+from ..many import is_target
 from ..topics import check_device_name
-from . import places, run, shell_words
+from . import long_work, places, run, shell_words
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -24,6 +25,8 @@ examples:
   limpet call pump-7 system.info           run a command, print its result
   limpet call pump-7 system.echo text=hi   the same with a parameter
   limpet cp pump.conf pump-7:files/        copy files to it, and back
+  limpet jobs pump-7                       what runs there, and how far it is
+  limpet schedule pump-7                   what runs there by itself, and when
   limpet watch                             see devices come and go
   limpet logs -f pump-7                    its log, as it comes
   limpet config pump-7                     its settings, and how to change them
@@ -42,6 +45,16 @@ A value is read as JSON where it is JSON, else as a string:
   limpet call pump-7 label.set text='"45"'      the string 45, not the number
   limpet call pump-7 plan.set --json '{"steps": [1, 2]}'
   limpet call pump-7 plan.set --json - < plan.json
+
+What takes long becomes a job: a bar shows how far it is, its log lines come
+aside, and the result is printed at its end. Ctrl-C cancels it.
+  limpet call pump-7 flash.test --no-wait       only start it: {"job": "..."}
+  limpet jobs pump-7                            what is under way there
+  limpet call pump-7 flash.test --run-for 60    ended by the device after 60 s
+
+Many at once, one line for each that answers:
+  limpet call all system.ping
+  limpet call group/north valve.open degrees=45 --spread 10
 
 When no answer came, the command may have run all the same. Each request has
 an id, and a device runs an id once: repeating the call with --id brings the
@@ -132,7 +145,7 @@ def parse(argv):
     names, rest = parser.parse_known_args(argv)
     if (
         rest
-        and names.command in ("call", "config")
+        and names.command in ("call", "config", "schedule")
         and not any(word.startswith("-") for word in rest)
     ):
         # argparse gives up collecting name=value at the first option between them.
@@ -144,6 +157,8 @@ def parse(argv):
         parser.error(f"which command? {', '.join(parser.commands)}")
     if names.command == "config":
         _check_config(names, parser.commands["config"])
+    if names.command == "schedule":
+        long_work.check_schedule(names, parser.commands["schedule"], _pairs)
     if names.command == "call":
         names.parser = parser.commands["call"]
         names.params = _params(names, names.parser)
@@ -171,6 +186,7 @@ def _build():
     shell_words.add(shell, _device, _seconds)
     run.add(add("run", "run a program on a device", run.EXAMPLES), _device, _seconds)
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
+    long_work.add(add, _device)
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
     _add_logs(add("logs", "follow a device's log", LOGS_EXAMPLES))
@@ -207,7 +223,8 @@ def _add_ls(parser):
 
 
 def _add_call(parser):
-    parser.add_argument("device", type=_device)
+    parser.add_argument("device", type=_device_or_many,
+                        help="its name; all, or group/NAME, for many")  # fmt: skip
     parser.add_argument("method", help="as limpet describe DEVICE lists them")
     parser.add_argument("params", nargs="*", metavar="name=value", default=[],
                         help="its parameters, as the examples below show")  # fmt: skip
@@ -217,6 +234,16 @@ def _add_call(parser):
     parser.add_argument("--ttl", type=_seconds, metavar="SECONDS",
                         help="the device must not start it later (as --timeout)")  # fmt: skip
     parser.add_argument("--id", help="repeat the request with this id instead of a new one")
+    parser.add_argument("--no-wait", action="store_true",
+                        help="print the name of the job that it becomes, and end")  # fmt: skip
+    parser.add_argument("--run-for", type=_seconds, metavar="SECONDS",
+                        help="have it ended if it runs longer")  # fmt: skip
+    parser.add_argument("--spread", type=_seconds, metavar="SECONDS", default=1.0,
+                        help="with many: each answers within this, by chance (1)")  # fmt: skip
+
+
+def _device_or_many(text):
+    return text if is_target(text) else _device(text)
 
 
 def _add_describe(parser):

@@ -7,9 +7,11 @@ Errors are raised; `main.py` turns them into words and a status.
 import datetime
 import sys
 
-from ..errors import BadReply
+from ..errors import BadReply, NoAnswer
+from ..jobs import name_in
+from ..many import is_target
 from . import describe as words
-from .explain import UsageError, no_such_device
+from .explain import ANSWERED_ERROR, UsageError, no_such_device
 from .present import (
     STATE_COLOURS,
     aligned,
@@ -49,18 +51,56 @@ def ls(fleet, names):
 
 
 def call(fleet, names):
-    """One command on one device."""
+    """One command, on one device or on many."""
+    if is_target(names.device):
+        return _call_many(fleet, names)
     device = known(fleet, names.device)
     if device.state != "online" and sys.stderr.isatty():
         note(f"{device.name} is {device.state}; waiting {fleet.timeout:g} s for it")
     try:
         under_way = fleet.submit(
-            names.device, names.method, names.params, ttl=names.ttl, id=names.id
-        )
+            names.device, names.method, names.params, ttl=names.ttl, id=names.id,
+            members=_members(names),
+        )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise UsageError(f"the request cannot be written as JSON: {error}") from None
     result = under_way.result()
+    job = None if names.no_wait else name_in(result)
+    if job is not None:
+        from . import jobs  # with the bar's library, which is slow to import
+
+        result = jobs.follow_to_end(fleet, names.device, job, names.method)
     print(compact(result) if names.raw else readable(result))
+    return None
+
+
+def _members(names):
+    members = {}
+    if names.no_wait:
+        members["reply_within"] = 0
+    if names.run_for is not None:
+        members["timeout"] = names.run_for
+    return members
+
+
+def _call_many(fleet, names):
+    """Print each device's answer as it comes; the status tells whether all were results."""
+    count = failed = 0
+    options = {"spread": names.spread, "id": names.id}
+    if hasattr(names, "timeout"):
+        options["timeout"] = names.timeout
+    for device, said in fleet.call_all(names.device, names.method, names.params, **options):
+        count += 1
+        if isinstance(said, Exception):
+            failed += 1
+            words = paint("error", "red", sys.stdout) + "  " + printable(said)
+        else:
+            words = compact(said) if names.raw else printable(compact(said))
+        print(f"{device}  {words}", flush=True)
+    note(f"{count} answered" + (f", {failed} of them with an error" if failed else ""))
+    if not count:
+        raise NoAnswer(f"nobody answered as {names.device}", names.device, names.method, None)
+    return ANSWERED_ERROR if failed else None
 
 
 def describe(fleet, names):
