@@ -82,8 +82,9 @@ class Agent:
             session.Oversized: self._on_oversized,
             subscriptions.Subscribed: self._on_subscribed,
         }
+        self._core = (self.link, self.service, self.update)  # driven at each turn
         self.operation = Operation(self)
-        self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep, self.update]
+        self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep]
         self.parts.append(self.operation)
         self.optional.begin()
 
@@ -210,6 +211,7 @@ class Agent:
             due = part.due
             if due is not None and now >= due:
                 part.step(now)
+        self.update.step(now)  # at each turn: a depot's bytes may have come
         is_checking = self.bridge.step()
         has_more = self.service.step() or is_checking
         self.link.send(now)
@@ -225,16 +227,11 @@ class Agent:
     def _pause(self):
         """How long nothing is due, in ms."""
         due = self.presence.due  # of all it alone always has one
-        other = self.link.due
-        if other is not None and other < due:
-            due = other
-        other = self.service.due
-        if other is not None and other < due:
-            due = other
-        for part in self.parts:
-            other = part.due
-            if other is not None and other < due:
-                due = other
+        for parts in (self._core, self.parts):
+            for part in parts:
+                other = part.due
+                if other is not None and other < due:
+                    due = other
         return max(0, due - self.clock.now())
 
     def close(self, restarts=False):

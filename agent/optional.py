@@ -24,7 +24,7 @@ class Optional:
     def __init__(self, agent, config):
         self._agent = agent
         self._file = config  # what is in force is this, and what was wanted from afar
-        self._twin = self._tuning = self._log_feed = None
+        self.twin = self._tuning = self._log_feed = None
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
@@ -58,20 +58,20 @@ class Optional:
         from agent.twin.twin import Twin
 
         check, probe = configuration.check, configuration.probe
-        self._twin = Twin(self._agent.store, self._file, configuration.FIELDS, check, probe)
-        self._twin.load(0)
-        return self._twin
+        self.twin = Twin(self._agent.store, self._file, configuration.FIELDS, check, probe)
+        self.twin.load(0)
+        return self.twin
 
     def begin(self):
         """All else is made: make what was used before."""
         agent = self._agent
-        if self._twin is not None and self._twin.notice:
-            agent.log.warning("%s", self._twin.notice)
+        if self.twin is not None and self.twin.notice:
+            agent.log.warning("%s", self.twin.notice)
         if agent.storage is None and has_log(agent.config["data"], OUTBOX):
             agent.voice.outbox = self.open_outbox()
         agent.bridge.listen(agent.base + "desired", self._on_desired)
         agent.hardware.adopt = lambda keeper: agent.parts.append(_Feeder(keeper, agent.log))
-        if self._twin is not None:
+        if self.twin is not None:
             self.tune()
         if agent.config["publish_log"]["level"]:
             self.feed_log()
@@ -208,7 +208,7 @@ class Optional:
             from agent.tuning import Tuning
 
             agent = self._agent
-            twin = self._twin or self._make_twin()
+            twin = self.twin or self._make_twin()
             parts = (twin, configuration.FIELDS, agent.clock, agent.gate, agent.log)
             self._tuning = Tuning(*parts, self._tuning_hands())
             agent.parts.append(self._tuning)
@@ -289,7 +289,7 @@ class Optional:
         return self._log_feed
 
     def _tune_feed(self, _):
-        self.feed_log().set(**self._twin.running["publish_log"])
+        self.feed_log().set(**self.twin.running["publish_log"])
 
     def start_watchdog(self):
         """Have the machine restarted if this agent hangs, where the configuration says so."""

@@ -25,8 +25,9 @@ class Crashing(Agent):
 
     def step(self):
         super().step()
-        groups = self._config["groups"] if self._twin is None else self._twin.wanted["groups"]
-        if groups == ["loop"] and self._boot.number == 1:
+        twin = self.optional.twin
+        groups = self.config["groups"] if twin is None else twin.wanted["groups"]
+        if groups == ["loop"] and self.boot.number == 1:
             raise RuntimeError("planted in the loop")
         if groups == ["thread"] and not self.failed:
             self.failed = True
