@@ -51,18 +51,18 @@ CAPABILITIES = (
     Capability(
         "tape",
         "tape drives: position, operations, blocks",
-        (Backend("linux", "agent.devices.tape", ("module fcntl", "path /dev/nst0")),),
+        (Backend("linux", "agent.devices.tape", ("capability ioctl", "path /dev/nst0")),),
     ),
     Capability(
         "input",
         "keyboards, buttons, knobs: names, identities, events",
-        (Backend("linux", "agent.devices.input", ("module fcntl", "path /dev/input")),),
+        (Backend("linux", "agent.devices.input", ("capability ioctl", "path /dev/input")),),
     ),
     Capability(
         "gpio",
         "lines of GPIO chips: values, edges",
         (
-            Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip*")),
+            Backend("linux", "agent.devices.gpio", ("capability ioctl", "path /dev/gpiochip*")),
             Backend("machine", "agent.devices.gpio_machine", ("attribute machine Pin",)),
         ),
     ),
@@ -70,7 +70,7 @@ CAPABILITIES = (
         "uart",
         "serial lines, RS-485 among them",
         (
-            Backend("linux", "agent.devices.uart", ("module fcntl", "path /sys/class/tty")),
+            Backend("linux", "agent.devices.uart", ("capability ioctl", "path /sys/class/tty")),
             Backend("machine", "agent.devices.uart_machine", ("attribute machine UART",)),
         ),
     ),
@@ -83,7 +83,7 @@ CAPABILITIES = (
         "i2c",
         "chips on I2C and SMBus",
         (
-            Backend("linux", "agent.devices.i2c", ("module fcntl", "path /dev/i2c-*")),
+            Backend("linux", "agent.devices.i2c", ("capability ioctl", "path /dev/i2c-*")),
             Backend("machine", "agent.devices.i2c_machine", ("attribute machine I2C",)),
         ),
     ),
@@ -151,14 +151,22 @@ CAPABILITIES = (
         "watchdog",
         "timers that restart the machine unless they are fed",
         (
-            Backend("linux", "agent.devices.watchdog", ("module fcntl", "path /dev/watchdog*")),
+            Backend(
+                "linux", "agent.devices.watchdog", ("capability ioctl", "path /dev/watchdog*")
+            ),
             Backend("machine", "agent.devices.watchdog_machine", ("attribute machine WDT",)),
         ),
     ),
     Capability(
         "pci",
         "PCI functions: headers, BARs, registers",
-        (Backend("linux", "agent.devices.pci_linux", ("path /sys/bus/pci/devices",)),),
+        (
+            Backend(
+                "linux",
+                "agent.devices.pci_linux",
+                ("path /sys/bus/pci/devices", "capability window"),
+            ),
+        ),
     ),
 )
 

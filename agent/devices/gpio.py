@@ -161,7 +161,7 @@ def _open(transport, path, offsets, flags, attributes):
         "num_lines": len(offsets),
     }
     with transport.open(path) as chip:
-        told = chip.tell("GPIO_V2_GET_LINE", words)
+        told = chip.tell("GPIO_V2_GET_LINE", words, "fd")
     return Lines(transport.adopt(told["fd"], path), len(offsets))
 
 
