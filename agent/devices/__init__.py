@@ -39,6 +39,15 @@ CAPABILITIES = (
         ),
     ),
     Capability(
+        "program",
+        "programs started and watched, Python of its own",
+        (
+            Backend("cpython", "agent.system_calls.cpython", ("attribute os posix_spawn",)),
+            Backend("linux", "agent.system_calls.native", ("attribute _linux O_PATH",)),
+            Backend("ffi", "agent.system_calls.foreign", ("module ffi", "path /proc/self/fd")),
+        ),
+    ),
+    Capability(
         "ioctl",
         "requests to any device's driver",
         (Backend("linux", "agent.devices.ioctl", ("module fcntl", "path /dev")),),
