@@ -154,6 +154,17 @@ def test_python_keeps_its_variables_and_a_loop_is_ended_by_its_time(device, flee
     assert python("x")[0]["value"] == "42"
 
 
+def test_what_outlasts_the_wait_for_an_answer_is_followed_as_a_job(start_device, fleet):
+    device = start_device(runtimes.get("cpython"))
+    allow(fleet, device)
+    params = sh("echo a; sleep 0.5; echo b; exit 4")
+    with Run(fleet, device.name, "shell.run", params, 60, 0.1) as run:
+        assert b"".join(data for _, data in run.pieces()) == b"a\nb\n"
+        assert run.result()["status"] == 4
+    with Run(fleet, device.name, "shell.run", sh("sleep 0.5"), 60, 0.1) as run:
+        assert list(run.pieces()) == [] and run.result()["status"] == 0
+
+
 def test_code_is_off_until_the_policy_allows_it(start_device, fleet):
     device = start_device(runtimes.get("cpython"))
     allow(fleet, device)
