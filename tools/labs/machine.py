@@ -41,6 +41,13 @@ KINDS = {
         ],
         "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
     ),
+    "armhf": Kind(
+        [
+            "-M", "virt", "-cpu", "cortex-a15",
+            "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
+        ],
+        "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
+    ),
 }  # fmt: skip
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -51,6 +58,7 @@ class Machine:
 
     `checks` are test files that run in it on each interpreter, instead of agents; then it ends.
     `line_port` is a port here that its second serial line is connected to; `kind` one of KINDS.
+    An agent that is one static file may have `limit_kib` of address space, and no more.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class Machine:
         checks=(),
         line_port=None,
         kind="amd64",
+        limit_kib=None,
     ):
         self.folder = folder
         self.console = os.path.join(folder, "console.log")
@@ -73,6 +82,7 @@ class Machine:
         if line_port:
             self._line = "socket,id=line,host=127.0.0.1,port=%d" % line_port
         self._name = kind
+        self._limit_kib = limit_kib
         self._kind = KINDS[kind]
         self._process = None
 
@@ -140,6 +150,7 @@ class Machine:
 
     def _settings(self):
         lines = ["ROOT='%s'" % ROOT, "SHELL_ASKED=%s" % ("yes" if self._interactive else "")]
+        lines.append("LIMIT_KIB=%s" % (self._limit_kib or "unlimited"))
         lines.append("HAS_FILES=%s" % ("yes" if self._kind.has_files else ""))
         lines.append("CHECKS='%s'" % " ".join(self._checks))
         lines.append("AGENTS='%s'" % " ".join(["%s=%s" % agent[:2] for agent in self._agents]))
