@@ -6,8 +6,6 @@ moves its hardware through the module-level tables. It stands for no port in par
 
 import sys
 
-from support import skip
-
 from agent.devices.faults import os_error
 
 WDT_RESET, PWRON_RESET = 3, 1
@@ -204,17 +202,15 @@ mem8, mem16, mem32 = _Memory(1), _Memory(2), _Memory(4)
 
 def load(name):
     """The back end `name`, over this module in place of the runtime's own `machine`."""
+    path = "agent.devices." + name
     before = sys.modules.get("machine")
     sys.modules["machine"] = sys.modules[__name__]
+    sys.modules.pop(path, None)  # it may be there over the runtime's own
     try:
-        __import__("agent.devices." + name)
-    except ImportError as error:
-        if "agent.devices" not in str(error):
-            raise
-        skip("a build for Linux leaves the back ends of boards out: %s" % error)
-    else:
-        return sys.modules["agent.devices." + name]
+        __import__(path)
+        return sys.modules[path]
     finally:
+        sys.modules.pop(path, None)
         if before is None:
             del sys.modules["machine"]
         else:

@@ -10,10 +10,12 @@ from faulty.disk import Disk
 
 from agent import boot, schema
 from agent.bridge import Bridge
+from agent.commands import job_commands
 from agent.commands.executor import Executor
 from agent.commands.gate import Gate
+from agent.commands.jobs import Jobs
 from agent.commands.once import Once
-from agent.commands.registry import INLINE, PLAIN, RESTART, Command, Registry
+from agent.commands.registry import INLINE, PLAIN, RESTART, TASK, Command, Registry
 from agent.commands.service import Service
 from agent.keys import Keyring
 from agent.records import Records
@@ -21,6 +23,7 @@ from agent.store import Store, StoreError
 
 PREFIX = "limpet/reply/"
 CALL = "limpet/pump/call"
+ALL = "limpet/all/call"
 LIMIT = 4000
 ROOM = 20
 
@@ -48,7 +51,9 @@ class Wire:
     def subscribe(self, topic, qos):
         """As Link.subscribe."""
 
-    def publish(self, topic, payload, qos, retain, properties):
+    connected = True
+
+    def publish(self, topic, payload, qos, retain, properties=None):
         """As Link.publish."""
         self.sent.append((topic, payload))
         return len(self.sent)
@@ -74,6 +79,26 @@ class World:
         self.after(n)
         return {"n": n, "text": "x" * params.get("size", 0)}
 
+    def work(self, params, job):
+        """Take effect in the midst of long work."""
+        yield
+        result = self.act(params)
+        for number in range(4):
+            job.progress(number / 4)
+            yield 300 * number
+        return result
+
+    def go_on(self, params, job):
+        """The same, again only if no checkpoint says that it is done."""
+        result = job.resume_from
+        if result is None:
+            yield 100
+            result = self.act(params)
+        for _ in range(20):
+            job.checkpoint(result)
+            yield 500
+        return result
+
     def fail(self, params):
         """Take effect, and fail."""
         self.act(params)
@@ -93,6 +118,8 @@ class World:
             command("t.repeat", self.act, "repeat"),
             command("t.fail", self.fail, "once"),
             command("t.restart", lambda params: RESTART, "once"),
+            command("t.work", self.work, "once", TASK),
+            command("t.goon", self.go_on, "resume", TASK),
         )
 
 
@@ -118,7 +145,9 @@ class Device:
         self.executor = Executor(0, ROOM, self.clock, None)
         registry = Registry()
         registry.add(world.commands())
-        self.bridge = Bridge(self.wire, [CALL], ROOM)
+        registry.add_families(("job",), lambda name: self._job_family())
+        targets = {CALL: "pump", ALL: "all"}
+        self.bridge = Bridge(self.wire, targets, ROOM)
         identity = ("pump", self.boot.nonce)
         self.service = Service(
             registry,
@@ -129,13 +158,26 @@ class Device:
             LIMIT,
             self.bridge.answer,
             self.once,
-            Gate(
-                Keyring(store, "data", self.disk), {CALL: "pump"}, "pump", identity[1], self.clock
-            ),
+            Gate(Keyring(store, "data", self.disk), targets, "pump", identity[1], self.clock),
+        )
+        self.service.connect_jobs(
+            lambda: Jobs(store, self.clock, self.boot.number, self._publish_job, 64, 3600)
         )
         self.bridge.connect(self.service.accept, self.service.decline, self.service.commit)
         for address, words in self.once.recover(self.boot.number):
             self.service.tell(address, words)
+        if any([name.startswith("job-") for name in self.disk.names("data")]):
+            self.service.load_jobs()
+
+    def _job_family(self):
+        if self.service.jobs is None:
+            self.service.load_jobs()
+        return job_commands.commands(self.service, self.service.jobs)
+
+    def _publish_job(self, name, payload, expiry_s):
+        if not self.wire.connected:
+            return None
+        return self.wire.publish("limpet/pump/" + name, payload, 1, True) is not None
 
     def turn(self):
         """One turn of the agent's loop; whether something waits for the next."""

@@ -418,6 +418,32 @@ def test_a_folder_swapped_for_a_link_in_the_middle_leads_nowhere(calls):
             assert code_of(place.open, "rb") == "denied"
 
 
+SWAPS = """
+i=0; while [ $i -lt 3000 ] && [ -e %s ]; do
+mv sub away; ln -s /etc sub; rm sub; mv away sub; i=$((i+1)); done
+"""
+
+
+def test_a_race_for_a_link_is_never_lost(calls):
+    if calls.WEAKNESS:
+        skip(calls.WEAKNESS)
+    with temporary_folder() as folder:
+        bench = Bench(calls, folder)
+        os.mkdir(bench.path + "/sub")
+        bench.put("data/files/sub/passwd", b"mine")
+        run_in_shell(
+            "(cd %s; %s) >/dev/null 2>&1 &" % (bench.path, SWAPS % (folder + "/agent.json"))
+        )
+        seen = set()
+        for _ in range(400):
+            try:
+                seen.add(a2b_base64(bench.call("read", path="files/sub/passwd")["data"]))
+            except LimpetError as error:
+                seen.add(error.code)
+        os.remove(folder + "/agent.json")  # which ends the swapping
+        assert seen - {b"mine", "denied", "not-found"} == set(), seen
+
+
 def test_no_descriptor_stays_open_whatever_is_refused(calls):
     try:
         os.listdir("/proc/self/fd")

@@ -90,3 +90,18 @@ def test_text_ends_at_its_first_nul():
 
 def test_the_running_interpreter_has_one_of_these():
     assert layout.native() in (LINUX_64, LINUX_32, I386, BIG_32)
+
+
+def test_declarations_made_as_one_goes_are_not_kept_for_ever():
+    for count in range(200):
+        kind = "u8[%d]" % (count % 50 + 1)
+        made = tuple([("first", "u8"), ("value", kind)])
+        assert layout.size_of(made, layout.LINUX_64) == count % 50 + 2
+        assert layout.single(kind) is layout.single(kind)
+    assert len(layout._KNOWN) <= layout._MOST_KNOWN
+
+
+def test_one_member_is_read_alone():
+    declaration = (("a", "u8"), ("b", "u32"), ("c", "u16"))
+    data = layout.pack(declaration, {"a": 1, "b": 2, "c": 3}, layout.LINUX_64)
+    assert layout.unpack(declaration, data, layout.LINUX_64, "b") == {"b": 2}

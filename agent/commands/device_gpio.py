@@ -6,7 +6,7 @@ that chip. What an output does once it is given back is the chip's affair: most 
 
 from agent import schema
 from agent.commands.device_parameters import path
-from agent.commands.hardware import TASK
+from agent.commands.hardware import INLINE, TASK
 from agent.devices import gpio, waiting
 
 NEEDS = ("gpio",)
@@ -56,7 +56,7 @@ _WAIT = schema.integer("wait_ms", 1000, low=0, high=600000, unit="ms", about="fo
 COMMANDS = (
     ("list", _list, (), "read", "repeat", "Every chip with its lines: name, user, flags."),
     ("read", _read, (_CHIP, _LINE, _BIAS, _LOW), "act", "repeat",
-     "The value of a line, made an input. {value}"),
+     "The value of a line, made an input. {value}", INLINE),
     ("write", _write, (_CHIP, _LINE, _VALUE, _LOW), "act", "once",
      "Drives a line. {before, value: what then was on it}"),
     ("wait", _wait, (_CHIP, _LINE, _EDGES, _BIAS, _LOW, _DEBOUNCE, _MOST, _WAIT), "act", "repeat",

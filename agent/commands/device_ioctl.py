@@ -101,7 +101,7 @@ def _packed(value, request, target):
         raise BadParams("value: this request's members are not known here; give `data`")
     declaration = request.argument
     if isinstance(declaration, str):
-        declaration, value = (("value", declaration),), {"value": value}
+        declaration, value = layout.single(declaration), {"value": value}
     try:
         return layout.pack(declaration, value, target[1])
     except (ValueError, TypeError) as error:
@@ -114,7 +114,7 @@ def _answer(status, argument, request, target):
     if request and isinstance(request.argument, tuple):
         return {"status": status, "value": layout.unpack(request.argument, argument, target[1])}
     if request and isinstance(request.argument, str):
-        declaration = (("value", request.argument),)
+        declaration = layout.single(request.argument)
         return {
             "status": status,
             "value": layout.unpack(declaration, argument, target[1])["value"],

@@ -269,8 +269,8 @@ class Jobs:
     def load(self, revive):
         """Read what the boot before left.
 
-        `revive(method, params, request, ticket, checkpoint)` gives the Job that goes on, or raises
-        a LimpetError that says why it does not.
+        `revive(request, ticket, checkpoint, name)` gives the Job that goes on, or raises a
+        LimpetError that says why it does not.
         """
         found = []
         for slot in range(self._kept + 1):
@@ -291,7 +291,9 @@ class Jobs:
         if not row.is_live:
             row.words = words.get("words")
             row.forget_at = self._clock.now() + self._retention_ms
-            row.is_dirty = False  # it was told, or nobody has asked since
+            # Told again: the end may have come between its storing and its telling. A large result
+            # is on the topic alone, if it got there.
+            row.is_dirty = "unkept" not in row.words
             self._plan(row.forget_at)
             return
         text = "the device restarted while this ran: it may have taken effect, in part or in full"
@@ -314,7 +316,7 @@ class Jobs:
             address, row.method, task["params"], expires, None, 0, task["timeout_ms"]
         )
         ticket = Ticket(*[unhexlify(part) for part in task["ticket"]])
-        row.job = revive(request, ticket, task["checkpoint"])
+        row.job = revive(request, ticket, task["checkpoint"], row.id)
         row.job.id = row.id
         row.checkpoint = row.job.saved = task["checkpoint"]
         self._show(row)

@@ -193,6 +193,17 @@ class Once:
         was_refused = words.get("error", {}).get("code") == Expired.code
         self._note_answer(entry, words, REFUSAL if was_refused else ANSWER)
 
+    def adopt(self, ticket, words):
+        """Note the answer of a request that an earlier boot left, and that goes on as a job.
+
+        Returns True if there was one to note.
+        """
+        entry = self._journal.find(ticket.key)
+        if entry is None or entry.state != CUT:
+            return False
+        self._note_answer(entry, words)
+        return True
+
     def _note_answer(self, entry, words, kind=ANSWER):
         size = len(json.dumps(words).encode())
         if size > MAX_ANSWER_BYTES:

@@ -407,6 +407,8 @@ class Service:
         """Answer with the name of a job, and tell the rest there; False if there is no place."""
         if self._open_jobs is not None and self.jobs is None:
             self.jobs = self._open_jobs()
+        if job.id is None:
+            job.id = self._name_of(job.task.request.address)
         row = None if self.jobs is None else self.jobs.admit(job)
         if row is None:
             return False
@@ -425,13 +427,17 @@ class Service:
         if self.jobs is not None:
             self.jobs.load(self._revive)
 
-    def _revive(self, request, ticket, checkpoint):
+    def _revive(self, request, ticket, checkpoint, name):
         command = self._registry.find(request.method)
         self.check_may(request.address.key, command)
         params = self._registry.checked_params(command, request.params)
         job = self._executor.submit(Task(request, command, params, ticket))
         self._equip(job)
         job.resume_from = checkpoint
+        words = {"result": {"job": name}}
+        if self._once.adopt(ticket, words):  # with the next write, as the answer to nobody
+            self._addresses[ticket.key] = []
+            self._ended.append((ticket, words))
         self._executor.launch(job)
         return job
 

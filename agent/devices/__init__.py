@@ -39,6 +39,15 @@ CAPABILITIES = (
         ),
     ),
     Capability(
+        "program",
+        "programs started and watched, Python of its own",
+        (
+            Backend("cpython", "agent.system_calls.cpython", ("attribute os posix_spawn",)),
+            Backend("linux", "agent.system_calls.native", ("attribute _linux O_PATH",)),
+            Backend("ffi", "agent.system_calls.foreign", ("module ffi", "path /proc/self/fd")),
+        ),
+    ),
+    Capability(
         "ioctl",
         "requests to any device's driver",
         (Backend("linux", "agent.devices.ioctl", ("module fcntl", "path /dev")),),
@@ -51,18 +60,18 @@ CAPABILITIES = (
     Capability(
         "tape",
         "tape drives: position, operations, blocks",
-        (Backend("linux", "agent.devices.tape", ("module fcntl", "path /dev/nst0")),),
+        (Backend("linux", "agent.devices.tape", ("capability ioctl", "path /dev/nst0")),),
     ),
     Capability(
         "input",
         "keyboards, buttons, knobs: names, identities, events",
-        (Backend("linux", "agent.devices.input", ("module fcntl", "path /dev/input")),),
+        (Backend("linux", "agent.devices.input", ("capability ioctl", "path /dev/input")),),
     ),
     Capability(
         "gpio",
         "lines of GPIO chips: values, edges",
         (
-            Backend("linux", "agent.devices.gpio", ("module fcntl", "path /dev/gpiochip*")),
+            Backend("linux", "agent.devices.gpio", ("capability ioctl", "path /dev/gpiochip*")),
             Backend("machine", "agent.devices.gpio_machine", ("attribute machine Pin",)),
         ),
     ),
@@ -70,7 +79,7 @@ CAPABILITIES = (
         "uart",
         "serial lines, RS-485 among them",
         (
-            Backend("linux", "agent.devices.uart", ("module fcntl", "path /sys/class/tty")),
+            Backend("linux", "agent.devices.uart", ("capability ioctl", "path /sys/class/tty")),
             Backend("machine", "agent.devices.uart_machine", ("attribute machine UART",)),
         ),
     ),
@@ -83,7 +92,7 @@ CAPABILITIES = (
         "i2c",
         "chips on I2C and SMBus",
         (
-            Backend("linux", "agent.devices.i2c", ("module fcntl", "path /dev/i2c-*")),
+            Backend("linux", "agent.devices.i2c", ("capability ioctl", "path /dev/i2c-*")),
             Backend("machine", "agent.devices.i2c_machine", ("attribute machine I2C",)),
         ),
     ),
@@ -151,14 +160,22 @@ CAPABILITIES = (
         "watchdog",
         "timers that restart the machine unless they are fed",
         (
-            Backend("linux", "agent.devices.watchdog", ("module fcntl", "path /dev/watchdog*")),
+            Backend(
+                "linux", "agent.devices.watchdog", ("capability ioctl", "path /dev/watchdog*")
+            ),
             Backend("machine", "agent.devices.watchdog_machine", ("attribute machine WDT",)),
         ),
     ),
     Capability(
         "pci",
         "PCI functions: headers, BARs, registers",
-        (Backend("linux", "agent.devices.pci_linux", ("path /sys/bus/pci/devices",)),),
+        (
+            Backend(
+                "linux",
+                "agent.devices.pci_linux",
+                ("path /sys/bus/pci/devices", "capability window"),
+            ),
+        ),
     ),
 )
 

@@ -6,6 +6,8 @@ carry the kernel's monotonic time in ns and a number each, so that lost ones sho
 gives them back, and what an output then does is the chip's affair. Source: linux/gpio.h, v2.
 """
 
+import struct
+
 from agent.devices import faults, layout, requests
 from agent.devices.listing import ask_all
 
@@ -115,8 +117,12 @@ class Lines:
 
     def get(self):
         """The values, a list of 0 and 1 in the order of the offsets."""
-        told = self._device.tell("GPIO_V2_LINE_GET_VALUES", {"mask": self._all, "bits": 0})
-        return [told["bits"] >> index & 1 for index in range(self._count)]
+        # LINE_VALUES by hand, bits and mask: reading a line is done often.
+        order = self._device.target[1].order
+        buffer = bytearray(struct.pack(order + "QQ", 0, self._all))
+        self._device.call(_number("GPIO_V2_LINE_GET_VALUES", self._device.target), buffer)
+        bits = struct.unpack_from(order + "Q", buffer)[0]
+        return [bits >> index & 1 for index in range(self._count)]
 
     def set(self, values):
         """Drive the lines."""
@@ -148,25 +154,52 @@ class Lines:
 
 def _open(transport, path, offsets, flags, attributes):
     _check_offsets(path, offsets)
-    everything = (1 << len(offsets)) - 1
-    order = transport.target[1].order
-    entries = [
-        {"attr": {"id": kind, "value": _in_union(kind, value, order)}, "mask": everything}
-        for kind, value in attributes
-    ]
-    words = {
-        "offsets": list(offsets),
-        "consumer": CONSUMER,
-        "config": {"flags": flags, "num_attrs": len(entries), "attrs": entries},
-        "num_lines": len(offsets),
-    }
+    target = transport.target
+    buffer = _request(target[1], flags, len(offsets), attributes)
+    struct.pack_into("%s%dI" % (target[1].order, len(offsets)), buffer, 0, *offsets)
     with transport.open(path) as chip:
-        told = chip.tell("GPIO_V2_GET_LINE", words)
+        chip.call(_number("GPIO_V2_GET_LINE", target), buffer)
+    told = layout.unpack(requests.LINE_REQUEST, buffer, target[1], "fd")
     return Lines(transport.adopt(told["fd"], path), len(offsets))
 
 
+# What is asked again and again: numbers by (name, target), plain requests by (abi, flags, count).
+_NUMBERS = {}
+_PLAIN = {}
+_MOST_KEPT = 16
+
+
+def _number(name, target):
+    key = (name, target)
+    if key not in _NUMBERS:
+        _NUMBERS[key] = requests.code_of(requests.find(name), target)
+    return _NUMBERS[key]
+
+
+def _request(abi, flags, count, attributes):
+    """A LINE_REQUEST without its offsets, which stand first in it."""
+    key = (abi, flags, count)
+    if not attributes and key in _PLAIN:
+        return bytearray(_PLAIN[key])
+    everything = (1 << count) - 1
+    entries = [
+        {"attr": {"id": kind, "value": _in_union(kind, value, abi.order)}, "mask": everything}
+        for kind, value in attributes
+    ]
+    words = {
+        "consumer": CONSUMER,
+        "config": {"flags": flags, "num_attrs": len(entries), "attrs": entries},
+        "num_lines": count,
+    }
+    buffer = layout.pack(requests.LINE_REQUEST, words, abi)
+    if not attributes and len(_PLAIN) < _MOST_KEPT:
+        _PLAIN[key] = bytes(buffer)
+    return buffer
+
+
 def _check_offsets(path, offsets):
-    if not 1 <= len(offsets) <= MAX_LINES or len(set(offsets)) != len(offsets):
+    count = len(offsets)
+    if not 1 <= count <= MAX_LINES or (count > 1 and len(set(offsets)) != count):
         raise faults.refusal(path, "expected 1 to %d lines, each once" % MAX_LINES)
 
 

@@ -126,36 +126,41 @@ class Device:
         self.call(number, buffer)
         return self._decode(argument, buffer)
 
-    def tell(self, name, value):
+    def tell(self, name, value, only=None):
         """Send a request with an argument; returns the argument as the driver left it.
 
-        One that takes a number by value, as I2C_SLAVE does, returns the call's own number.
+        `only` names the one member that is wanted back, where there are many. One that takes a
+        number by value, as I2C_SLAVE does, returns the call's own number.
         """
         request = requests.find(name)
         argument = request.argument
         if argument is None:
             return self.call(self._code(request, None, 0), value)
-        declaration = argument if isinstance(argument, tuple) else (("value", argument),)
+        declaration = argument if isinstance(argument, tuple) else layout.single(argument)
         values = value if isinstance(argument, tuple) else {"value": value}
         try:
             buffer = layout.pack(declaration, values, self.target[1])
         except ValueError as error:
             raise faults.refusal(self.path, "%s: %s" % (name, error))
         self.call(self._code(request, None, 0), buffer)
-        return self._decode(argument, buffer)
+        return self._decode(argument, buffer, only)
 
     def call(self, number, argument):
         """Send a request by number, with a bytearray or an int; returns the call's own number."""
         file = self._open_file()
-        known = requests.look_up(number, self.target)
-        tries = RETRIES if known and known.effect == "read" else 1
+        tries = RETRIES
         while True:
             tries -= 1
             try:
                 return self._ioctl(file, number, argument)
             except OSError as error:
-                if error.errno != faults.EINTR or tries <= 0:
+                if error.errno != faults.EINTR or tries <= 0 or not self._asks(number):
                     raise self._error(error, number)
+
+    def _asks(self, number):
+        """Whether a request changes nothing, so that it may be sent again."""
+        known = requests.look_up(number, self.target)
+        return known is not None and known.effect == "read"
 
     def read(self, size):
         """At most `size` bytes; b'' at the end, None where nothing is there yet."""
@@ -188,10 +193,10 @@ class Device:
         except ValueError as error:
             raise faults.refusal(self.path, str(error))
 
-    def _decode(self, argument, buffer):
+    def _decode(self, argument, buffer, only=None):
         if isinstance(argument, tuple):
-            return layout.unpack(argument, buffer, self.target[1])
-        return layout.unpack((("value", argument),), buffer, self.target[1])["value"]
+            return layout.unpack(argument, buffer, self.target[1], only)
+        return layout.unpack(layout.single(argument), buffer, self.target[1])["value"]
 
     def _error(self, error, number):
         doing = "ioctl %s" % requests.sentence(number, self.target)

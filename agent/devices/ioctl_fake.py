@@ -50,7 +50,7 @@ class Driver:
         if argument is None:
             answer(buffer)
             return 0
-        members = argument if isinstance(argument, tuple) else (("value", argument),)
+        members = argument if isinstance(argument, tuple) else layout.single(argument)
         words = layout.unpack(members, buffer, abi)
         told = answer(words if members is argument else words["value"])
         if told is not None:

@@ -75,21 +75,52 @@ def pack(declaration, values, abi):
     return buffer
 
 
-def unpack(declaration, data, abi):
-    """The members in `data`, as a dict. Raises ValueError if there are not bytes enough."""
+def unpack(declaration, data, abi, only=None):
+    """The members in `data`, as a dict; `only` the named one. Raises ValueError if cut short."""
     needed = size_of(declaration, abi)
     if len(data) < needed:
         raise ValueError("expected %d bytes, got %d" % (needed, len(data)))
-    return {n: _get(data, offset, kind, abi) for n, kind, offset in _place(declaration, abi)}
+    return {
+        name: _get(data, offset, kind, abi)
+        for name, kind, offset in _place(declaration, abi)
+        if only is None or name == only
+    }
+
+
+# (identity of a declaration, abi): (the declaration, its members' places, size, alignment).
+# Declarations are constants of modules, so that there are few; holding one keeps its identity.
+_KNOWN = {}
+_MOST_KNOWN = 64  # then all are worked out anew: somebody makes declarations as they go
+_SINGLES = {}
+
+
+def single(kind):
+    """The declaration of one member, `value`, of a type: always the same one."""
+    if kind not in _SINGLES:
+        _SINGLES[kind] = (("value", kind),)
+    return _SINGLES[kind]
+
+
+def _known(declaration, abi):
+    key = (id(declaration), abi)
+    found = _KNOWN.get(key)
+    if found is None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        places = []
+        offset, largest = 0, 1
+        for name, kind in declaration:
+            size, align = _measure(kind, abi)
+            offset += -offset % align
+            places.append((name, kind, offset))
+            offset += size
+            largest = max(largest, align)
+        found = _KNOWN[key] = (declaration, places, offset + -offset % largest, largest)
+    return found
 
 
 def _place(declaration, abi):
-    offset = 0
-    for name, kind in declaration:
-        size, align = _measure(kind, abi)
-        offset += -offset % align
-        yield name, kind, offset
-        offset += size
+    return _known(declaration, abi)[1]
 
 
 def _measure(kind, abi):
@@ -108,13 +139,7 @@ def _measure_members(declaration, abi):
     if isinstance(declaration[0], int):  # (count, declaration): an array of structures
         size, align = _measure(declaration[1], abi)
         return size * declaration[0], align
-    end = 0
-    largest = 1
-    for _, kind in declaration:
-        size, align = _measure(kind, abi)
-        end += -end % align + size
-        largest = max(largest, align)
-    return end + -end % largest, largest
+    return _known(declaration, abi)[2:]
 
 
 def _split(kind):

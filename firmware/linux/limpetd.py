@@ -22,6 +22,8 @@ interpreter, the agent, and what they need; nothing has to be installed.
   --help               print this
 
   --heap SIZE          before all else: the memory for objects, as 256k (the default) or 1m
+  --init               be the first process of a system (rdinit=, init=): mount what the kernel
+                       offers, run /etc/rc once, keep the agent running with /etc/limpet.json
   --python [FILE | -c TEXT | -m MODULE] [ARGUMENT ...]
                        be a plain MicroPython of this build instead, with its own options"""
 

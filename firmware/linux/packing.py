@@ -20,6 +20,23 @@ OMITTED = (
 CORE = "core"
 GROUPS = (
     (CORE, ("agent/devices/__init__", "agent/devices/faults", "agent/devices/reset")),
+    ("fakes", ("agent/devices/*_fake", "agent/devices/*_recorded")),
+    (
+        "serial",
+        (
+            "agent/devices/modbus*",
+            "agent/devices/uart",
+            "agent/commands/device_modbus",
+            "agent/commands/device_uart",
+        ),
+    ),
+    (
+        "boards",
+        tuple(["agent/devices/" + name for name in ("adc", "i2c", "led", "memory", "onewire")])
+        + tuple(["agent/devices/" + name for name in ("pwm", "rtc", "spi")])
+        + tuple(["agent/commands/device_" + name for name in ("analog", "i2c", "memory")])
+        + tuple(["agent/commands/device_" + name for name in ("rtc", "spi")]),
+    ),
     ("devices", ("agent/devices", "agent/commands/device_*")),
     ("files", ("agent/files", "agent/system_calls", "agent/commands/fs", "agent/commands/paths")),
     (

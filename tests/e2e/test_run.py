@@ -1,14 +1,19 @@
 """Programs and Python on a device, over a real broker: whatever ends them, nothing stays."""
 
+import fcntl
+import json
+import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
 from conftest import PATIENCE_S, ROOT
-from fleet import CallError, Fleet, Run
+from fleet import CallError, Fleet, Run, keys
 from provision import runtimes
 
 LIMPET = [sys.executable, str(ROOT / "tools" / "limpet")]
@@ -149,6 +154,17 @@ def test_python_keeps_its_variables_and_a_loop_is_ended_by_its_time(device, flee
     assert python("x")[0]["value"] == "42"
 
 
+def test_what_outlasts_the_wait_for_an_answer_is_followed_as_a_job(start_device, fleet):
+    device = start_device(runtimes.get("cpython"))
+    allow(fleet, device)
+    params = sh("echo a; sleep 0.5; echo b; exit 4")
+    with Run(fleet, device.name, "shell.run", params, 60, 0.1) as run:
+        assert b"".join(data for _, data in run.pieces()) == b"a\nb\n"
+        assert run.result()["status"] == 4
+    with Run(fleet, device.name, "shell.run", sh("sleep 0.5"), 60, 0.1) as run:
+        assert list(run.pieces()) == [] and run.result()["status"] == 0
+
+
 def test_code_is_off_until_the_policy_allows_it(start_device, fleet):
     device = start_device(runtimes.get("cpython"))
     allow(fleet, device)
@@ -157,6 +173,31 @@ def test_code_is_off_until_the_policy_allows_it(start_device, fleet):
         with pytest.raises(CallError) as caught:
             fleet.call(device.name, method, params)
         assert caught.value.code == "denied"
+
+
+@pytest.mark.parametrize("name", ("cpython", "micropython-gil"))
+def test_with_a_key_output_and_input_are_sealed(start_device, broker, name):
+    ann = keys.new("ann")
+    device = start_device(runtimes.get(name))
+    device.kill()
+    data = device.config.parent / "data"
+    data.mkdir(exist_ok=True)
+    permissions = ("read", "act", "files", "code", "update", "admin")
+    entry = ann.provision_for(device.name, permissions)
+    (data / "keys.json").write_text(json.dumps({"keys": [entry]}))
+    device.start()
+    stranger = keys.new("ann")  # of that name, and not her
+    with Fleet(broker.url, timeout=PATIENCE_S, key=ann) as fleet:
+        allow(fleet, device)
+        with Run(fleet, device.name, "shell.run", {"arguments": ["cat"], "input": True}) as run:
+            with Fleet(broker.url, key=stranger) as other:
+                other.send(device.name, f"stream/{run.id}/in", b'{"n": 0}\nforged')
+            with Fleet(broker.url, key=None) as other:
+                other.send(device.name, f"stream/{run.id}/in", b'{"n": 0}\nbare')
+            run.send(b"true")
+            run.send(b"")
+            assert b"".join(piece for _, piece in run.pieces()) == b"true"
+            assert run.result()["status"] == 0
 
 
 @pytest.fixture
@@ -206,3 +247,42 @@ def test_limpet_shell_reads_blocks_from_a_pipe(limpet):
     assert (done.returncode, done.stdout) == (1, b"") and b"ZeroDivisionError" in done.stderr
     done = limpet("shell", "--sh", [], stdin=b"cd /tmp\npwd\nfalse\n")
     assert (done.returncode, done.stdout) == (1, b"/tmp\n"), done.stderr
+
+
+def test_a_prompt_runs_on_the_device_and_ctrl_c_reaches_it(limpet, broker, tmp_path):
+    """As a person does: a terminal, keys, and what then stands there."""
+    master, slave = pty.openpty()
+    here = subprocess.Popen(
+        [*LIMPET, "--broker", broker.url, "shell", limpet.device.name],
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env=dict(os.environ, XDG_STATE_HOME=str(tmp_path), TERM="xterm"),
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+
+    def until(text):
+        nonlocal seen
+        while text not in seen:
+            seen += os.read(master, 4096)
+            if b"\x1b[6n" in seen:  # where is the cursor?
+                seen = seen.replace(b"\x1b[6n", b"")
+                os.write(master, b"\x1b[1;1R")
+        seen = seen.partition(text)[2]
+
+    def type_in(text):
+        until(b">>>")
+        os.write(master, text)
+
+    type_in(b"6 * 7\r")
+    until(b"42")
+    type_in(b"import time; print('u' + 'p'); time.sleep(1000)\r")
+    until(b"up")
+    os.write(master, b"\x03")
+    until(b"KeyboardInterrupt")
+    type_in(b"'a' * 3\r")
+    until(b"'aaa'")
+    type_in(b"\x04")
+    assert here.wait(PATIENCE_S) == 0
+    os.close(master)
+    assert b"6 * 7" in (tmp_path / "limpet" / "history-python").read_bytes()

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 
+import journal_device
 import pytest
 from simulations import once as simulation
 
+from agent.commands.jobs import Jobs
 from agent.commands.journal import ANSWER, INTENT, RESUMABLE, decode_record
 from agent.commands.once import Once
 from agent.records import Records
@@ -99,6 +101,44 @@ def test_a_planted_bug_is_found(bug):
     assert found is not None
 
 
+class EndsUnstored(Jobs):
+    """A job's end is told, and not written before that."""
+
+    def _settle(self, row, words, state):
+        slot, row.slot = row.slot, None
+        super()._settle(row, words, state)
+        row.slot = slot
+
+
+class ToldBeforeStored(Jobs):
+    """A job is named to its caller and not on the medium."""
+
+    def _save(self, row):
+        if not row.is_live:
+            super()._save(row)
+
+
+class GoesOnWithWhatMayNot(Jobs):
+    """What takes effect once is resumed after a restart as if it might run again."""
+
+    def _save(self, row):
+        if row.job is None:
+            super()._save(row)
+            return
+        task = row.job.task
+        row.job.task = task._replace(command=task.command._replace(repeat="resume"))
+        super()._save(row)
+        row.job.task = task
+
+
+@pytest.mark.parametrize("bug", (EndsUnstored, ToldBeforeStored, GoesOnWithWhatMayNot))
+def test_a_bug_planted_in_jobs_is_found(bug, monkeypatch):
+    monkeypatch.setattr(journal_device, "Jobs", bug)
+    found = _found_at(Once)
+    print(bug.__name__, found)
+    assert found is not None
+
+
 def test_a_seed_lives_the_same_life_again():
     assert simulation.run(17) == simulation.run(17)
     with pytest.raises(simulation.Lie) as first:
@@ -120,7 +160,7 @@ def test_the_command_counts_its_seeds_and_refuses_what_it_does_not_know():
 
 def test_a_lie_ends_the_command_with_status_1_and_its_seed():
     code = (
-        "import sys; sys.argv = ['simulate', 'once', '--seeds', '9']\n"
+        "import sys; sys.argv = ['simulate', 'once', '--seed', '%d']\n"
         "sys.path += %r\n"
         "import runpy\n"
         "from agent.commands.once import Once\n"
@@ -131,6 +171,8 @@ def test_a_lie_ends_the_command_with_status_1_and_its_seed():
         "runpy.run_path(%r, run_name='__main__')\n"
     )
     paths = [ROOT] + [os.path.join(ROOT, name) for name in ("tools", "tests", "compat")]
-    command = [sys.executable, "-c", code % ([os.path.dirname(__file__), *paths], SIMULATE[1])]
+    seed = _found_at(RunsTheInterruptedAgain)[0]
+    words = (seed, [os.path.dirname(__file__), *paths], SIMULATE[1])
+    command = [sys.executable, "-c", code % words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "again: tools/simulate once --seed" in done.stdout, done

@@ -30,6 +30,7 @@ class Load(NamedTuple):
     seconds: float
     method: str = "system.ping"
     quickack: bool = False
+    params: str = "{}"
 
 
 class Driven(NamedTuple):
@@ -45,7 +46,8 @@ class Driven(NamedTuple):
 def drive(driver, target, load, count=MOST_REQUESTS, silence_ms=SILENCE_MS):
     """One run of the driver: the dict that it prints, or Unavailable with what it said."""
     where = (target.broker.host, target.broker.port, target.call, target.reply, target.expect)
-    what = (load.method, load.inflight, count, load.seconds, silence_ms, int(load.quickack))
+    what = (load.method, load.inflight, count, load.seconds, silence_ms)
+    what += (int(load.quickack), load.params)
     command = [driver, *map(str, where + what)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -59,8 +59,8 @@ def describe_broker():
     return Subject("broker", ", ".join(filter(None, (kind.name, kind.version, kind.limits))))
 
 
-def agent(name, runtime, workers):
-    """The agent on that runtime with so many workers."""
+def agent(name, runtime, workers, entry=None):
+    """The agent on that runtime with so many workers; `entry` is a file in place of its own."""
     found = runtimes.get(runtime)
 
     def command(served, folder):
@@ -70,7 +70,7 @@ def agent(name, runtime, workers):
         settings = {"host": served.host, "port": served.port}
         with open(path, "w") as file:
             json.dump({"device": name, "mqtt": settings, "workers": workers, "data": data}, file)
-        return [found.path, "-m", "agent", "--config", path]
+        return [found.path, *([entry] if entry else ["-m", "agent"]), "--config", path]
 
     description = "the agent, workers %s, on %s" % (workers, describe_runtime(found))
     return Recipe(name, description, "result", command, {})

@@ -30,6 +30,7 @@ _UNREAD = (
     "lib/mbedtls/docs", "lib/mbedtls/framework", "lib/mbedtls/3rdparty",
 )  # fmt: skip
 _SMALL = ("-fno-pie", "-fno-ident", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+# -s: with debug information the linker of riscv64 (binutils 2.40) dies relaxing it.
 _LINK = (
     "-static",
     "-no-pie",

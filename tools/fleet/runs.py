@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 
+from . import jobs
 from .calls import new_id
 from .errors import FleetError
 
@@ -23,10 +24,12 @@ class Run:
     """`with Run(fleet, "pump-7", "shell.run", {"arguments": ["ls"], "split": True}) as run:`
 
     Then `for kind, data in run.pieces(): ...`, and `run.result()`. `kind` is OUT or ERR. `lasts_s`
-    is how long the command may take.
+    is how long the command may take. `reply_within` is for tests.
     """
 
-    def __init__(self, fleet, device, method, params, lasts_s=REPLY_WITHIN_S):
+    def __init__(
+        self, fleet, device, method, params, lasts_s=REPLY_WITHIN_S, reply_within=REPLY_WITHIN_S
+    ):
         self.id = new_id()
         self.device = device
         self.lost = 0  # messages of output that did not come
@@ -34,12 +37,14 @@ class Run:
         self._method = method
         self._params = dict(params, split=True)
         self._lasts_s = lasts_s
+        self._reply_within = reply_within
         self._queue = queue.SimpleQueue()
         self._next = 0
         self._unframed = b""
         self._ended = False
         self._input = _Input(self)
         self.call = None
+        self._follower = self._result = self._error = None
 
     def __enter__(self):
         self._fleet.device(self.device)  # its status says what to seal for
@@ -48,7 +53,7 @@ class Run:
             self.call = self._fleet.submit(
                 self.device, self._method, self._params, id=self.id,
                 ttl=self._fleet.timeout, timeout=self._lasts_s + self._fleet.timeout,
-                members={"reply_within": REPLY_WITHIN_S},
+                members={"reply_within": self._reply_within},
             )  # fmt: skip
         except BaseException:
             self.__exit__()
@@ -67,7 +72,7 @@ class Run:
                 continue
             except queue.Empty:
                 pass
-            if self.call.done():
+            if self._is_over():
                 # Something that never spoke has no stream, and no last message either.
                 until = until or time.monotonic() + (END_S if self._next else 0.2)
                 if time.monotonic() > until:
@@ -75,9 +80,35 @@ class Run:
         while not self._queue.empty():
             yield self._queue.get()
 
+    def _is_over(self):
+        """Whether its end was told. What outlasts REPLY_WITHIN_S is answered as a job, whose end
+        is then waited for beside the output."""
+        if not self.call.done():
+            return False
+        if self._follower is None:
+            self._follower = threading.Thread(target=self._follow, daemon=True)
+            self._follower.start()
+        return not self._follower.is_alive()
+
+    def _follow(self):
+        try:
+            self._result = self.call.result()
+            name = jobs.name_in(self._result)
+            if name is not None:
+                self._result = jobs.follow(self._fleet, self.device, name, self._method)
+        except Exception as error:  # noqa: BLE001 - raised again where the result is asked for
+            self._error = error
+
     def result(self):
         """What the device answers. Raises as `Call.result` does."""
-        return self.call.result()
+        self.call.wait(self._lasts_s + self._fleet.timeout)
+        if not self.call.done():
+            return self.call.result()  # which says that no answer came
+        self._is_over()
+        self._follower.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def cancel(self):
         """Ask for its end, and do not wait for it: the command's own answer tells."""

@@ -45,12 +45,27 @@ if [ -n "$SHELL_ASKED" ]; then
 fi
 # A finger on line 3 of the chip.
 pull=$(echo /sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio3/pull)
-while true; do
+[ -e "$pull" ] && while true; do
     for way in pull-up pull-down; do echo $way > $pull; sleep 0.3; done
 done &
 [ -z "$HAS_FILES" ] && for agent in $AGENTS; do
     name=${agent%%=*}
-    (/bin/$name --config /etc/$name.json > /dev/console 2>&1; echo "lab: $name ended") &
+    (
+        ulimit -v $LIMIT_KIB
+        echo "lab: $name starts at $(cut -d' ' -f1 /proc/uptime)"
+        /bin/$name --config /etc/$name.json 2>&1 | while read -r line; do
+            echo "$(cut -d' ' -f1 /proc/uptime) $line"
+        done
+        echo "lab: $name ended"
+    ) &
+done
+# What each agent takes, now and then.
+[ -z "$HAS_FILES" ] && while true; do
+    sleep 5
+    for agent in $AGENTS; do
+        name=${agent%%=*}
+        echo "lab: takes $name" $(grep -E "^(VmPeak|VmSize|VmRSS|RssFile|RssAnon)" /proc/$(pidof $name)/status)
+    done
 done
 [ -n "$HAS_FILES" ] || while true; do sleep 1000; done
 first=${AGENTS%% *}

@@ -41,6 +41,13 @@ KINDS = {
         ],
         "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
     ),
+    "armhf": Kind(
+        [
+            "-M", "virt", "-cpu", "cortex-a15",
+            "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
+        ],
+        "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
+    ),
 }  # fmt: skip
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -51,6 +58,8 @@ class Machine:
 
     `checks` are test files that run in it on each interpreter, instead of agents; then it ends.
     `line_port` is a port here that its second serial line is connected to; `kind` one of KINDS.
+    An agent that is one static file may have `limit_kib` of address space, and no more; with
+    `is_first` it is the guest's first process, and busybox what it runs for drivers.
     """
 
     def __init__(
@@ -62,6 +71,8 @@ class Machine:
         checks=(),
         line_port=None,
         kind="amd64",
+        limit_kib=None,
+        is_first=False,
     ):
         self.folder = folder
         self.console = os.path.join(folder, "console.log")
@@ -73,6 +84,8 @@ class Machine:
         if line_port:
             self._line = "socket,id=line,host=127.0.0.1,port=%d" % line_port
         self._name = kind
+        self._limit_kib = limit_kib
+        self._is_first = is_first
         self._kind = KINDS[kind]
         self._process = None
 
@@ -85,6 +98,8 @@ class Machine:
         words = "console=%s panic=-1 iomem=relaxed rdinit=/init" % self._kind.console
         if not self._interactive:
             words += " quiet"
+        if self._is_first:
+            words = words.replace("rdinit=/init", "rdinit=/first") + " -- --init"
         command = parts.qemu + self._kind.words + [
             "-accel", "tcg", "-m", str(MEMORY_MB), "-smp", "1",
             "-kernel", parts.kernel, "-initrd", archive, "-append", words,
@@ -129,6 +144,12 @@ class Machine:
         order = "\n".join([os.path.basename(path) for path in parts.modules]) + "\n"
         archive.file("modules/order", order.encode())
         archive.file("init", _read(os.path.join(_HERE, "init.sh")))
+        if self._is_first:
+            name, program, workers = self._agents[0]
+            archive.file("first", _read(program))
+            archive.file("etc/rc", _read(os.path.join(_HERE, "rc.sh")))
+            content = json.dumps(self._configuration(name, workers)).encode()
+            archive.file("etc/limpet.json", content)
         archive.file("etc/lab", self._settings().encode())
         for name, program, workers in self._agents:
             if not self._kind.has_files:
@@ -140,6 +161,7 @@ class Machine:
 
     def _settings(self):
         lines = ["ROOT='%s'" % ROOT, "SHELL_ASKED=%s" % ("yes" if self._interactive else "")]
+        lines.append("LIMIT_KIB=%s" % (self._limit_kib or "unlimited"))
         lines.append("HAS_FILES=%s" % ("yes" if self._kind.has_files else ""))
         lines.append("CHECKS='%s'" % " ".join(self._checks))
         lines.append("AGENTS='%s'" % " ".join(["%s=%s" % agent[:2] for agent in self._agents]))

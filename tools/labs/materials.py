@@ -54,7 +54,9 @@ _KINDS = {
         "qemu-system-arm",
         ("qemu",),
     ),
+    "armhf": (["virtio_mmio", "virtio_net"], "qemu-system-arm", "qemu-system-arm", ("qemu",)),
 }
+_FLAVOURS = {"armhf": "armmp"}  # where the kernel's name is not the architecture's
 
 
 def get(kind="amd64"):
@@ -89,8 +91,9 @@ def _fetch_guest(link, kind, modules, mark):
 
 
 def _newest(archive, kind):
-    words = r"^ *Depends: linux-image-(7\.[0-9][^ ]*-%s)$" % kind
-    found = re.search(words, archive.depends("linux-image-" + kind), re.MULTILINE)
+    flavour = _FLAVOURS.get(kind, kind)
+    words = r"^ *Depends: linux-image-(7\.[0-9][^ ]*-%s)$" % flavour
+    found = re.search(words, archive.depends("linux-image-" + flavour), re.MULTILINE)
     if not found:
         raise Unavailable("Debian %s has no kernel of series 7 for %s" % (SUITE, kind))
     return found[1]

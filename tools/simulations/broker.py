@@ -26,11 +26,11 @@ class Broker:
         self._next = 0
         self.away_since = None
 
-    def publish(self, now, payload, dies_at):
+    def publish(self, now, payload, dies_at, topic=CALL):
         """A caller publishes a request."""
         for _ in range(2 if self._chance(0.05) else 1):
             self._next += 1
-            self._messages.append([self._next, payload, dies_at, False])
+            self._messages.append([self._next, payload, dies_at, False, topic])
 
     def disconnect(self, now):
         """The device is away."""
@@ -57,9 +57,9 @@ class Broker:
         return out
 
     def _message(self, message, now):
-        identity, payload, dies_at, _ = message
+        identity, payload, dies_at, _, topic = message
         properties = {} if dies_at is None else {2: -(-(dies_at - now) // 1000)}
-        return Message(CALL, payload, 1, False, identity, properties)
+        return Message(topic, payload, 1, False, identity, properties)
 
     def acknowledge(self, message):
         """PUBACK came."""
@@ -72,7 +72,7 @@ class Wire:
     def __init__(self, broker, chance, take):
         self._broker = broker
         self._chance = chance
-        self._take = take  # called with the bytes of each response that arrives
+        self._take = take  # called with topic and bytes of each message that arrives
         self._acks = []
         self._outbox = []  # responses the broker has not acknowledged
         self._fresh = []
@@ -80,11 +80,13 @@ class Wire:
     def subscribe(self, topic, qos):
         """As Link.subscribe."""
 
-    def publish(self, topic, payload, qos, retain, properties):
+    connected = True
+
+    def publish(self, topic, payload, qos, retain, properties=None):
         """As Link.publish."""
         if len(self._outbox) + len(self._fresh) >= 64:
             return None
-        self._fresh.append(payload)
+        self._fresh.append((topic, payload))
         return 1
 
     def acknowledge(self, message):
@@ -96,8 +98,8 @@ class Wire:
         for message in self._acks:
             self._broker.acknowledge(message)
         self._acks = []
-        for payload in self._fresh:
-            self._take(payload)
+        for topic, payload in self._fresh:
+            self._take(topic, payload)
         # A PUBACK may be under way when the connection ends: then the response goes out again.
         self._outbox = self._fresh if self._chance(0.2) else []
         self._fresh = []
@@ -117,6 +119,14 @@ class Caller:
 
     `bounded` ones say how old they may get where they wait, others have a ttl only.
     """
+
+    patience_s = None  # `reply_within`, where the work is long
+    topic = CALL
+    job = None  # its name, once the answer was one
+    ended = None  # (state, result or error's code), once that was told
+    next_poll = 0
+    cancels_at = None  # when it asks for the end, if it does
+    cancelled = False
 
     def __init__(self, number, method, start, ttl_ms, bounded, nosy):
         self.number = number
@@ -138,6 +148,15 @@ class Caller:
             "ttl": (self.deadline - now) / 1000,
             "reply": PREFIX + "caller",
         }
+        if self.patience_s is not None:
+            words["reply_within"] = self.patience_s
+        return json.dumps(words).encode()
+
+    def ask(self, verb, number, now):
+        """The payload of a question about its job, or of the order to cancel it."""
+        name = self.job or "request-%08d" % self.number
+        words = {"id": "job-%s-%08d-%06d" % (verb, self.number, number), "method": "job." + verb}
+        words.update({"params": {"job": name}, "ttl": 5, "reply": PREFIX + "caller"})
         return json.dumps(words).encode()
 
     def wants_to_try(self, now):

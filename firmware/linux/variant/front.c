@@ -2,6 +2,7 @@
 //
 // limpetd [OPTION ...]          runs the frozen limpetd.py, which sees nothing but frozen modules
 // limpetd --heap SIZE ...       the same, with a heap of its own size; must come first
+// limpetd --init                is the first process of a system, and keeps the agent running (init.c)
 // limpetd --python [ARGUMENT]   is a plain MicroPython: FILE, -c TEXT, -m MODULE, -X heapsize=SIZE
 
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 int interpreter_main(int argc, char **argv);
+int run_init(char *self);
 
 #define HEAP "256k"
 #define START "import sys; sys.path[:] = ['.frozen']; import limpetd; limpetd.start()"
@@ -53,6 +55,9 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--python") == 0) {
         argv[1] = argv[0];
         return interpreter_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "--init") == 0) {
+        return run_init(argv[0]);
     }
     return run_agent(argc, argv);
 }

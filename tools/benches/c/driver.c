@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_REQUESTS = 1000000, REQUEST_SIZE = 512 };
+enum { MOST_REQUESTS = 1000000, REQUEST_SIZE = 640 };
 
 struct request {
     uint64_t sent_ns, latency_ns; /* latency 0: not answered yet */
@@ -26,7 +26,7 @@ struct request {
 
 struct run {
     struct wire wire;
-    const char *call, *reply, *method;
+    const char *call, *reply, *method, *params;
     int echo;
     uint32_t inflight, count;
     uint64_t stop_ns;
@@ -65,8 +65,8 @@ static size_t format_request(const struct run *r, uint32_t number, char *text)
 {
     return (size_t)snprintf(text, REQUEST_SIZE,
                             "{\"id\":\"%s%08" PRIx32 "\",\"method\":\"%s\","
-                            "\"params\":{},\"ttl\":60,\"reply\":\"%s\"}",
-                            r->nonce, number, r->method, r->reply);
+                            "\"params\":%s,\"ttl\":60,\"reply\":\"%s\"}",
+                            r->nonce, number, r->method, r->params, r->reply);
 }
 
 /* Queue as many requests as the window and the end of the run allow. */
@@ -174,20 +174,22 @@ int main(int argc, char **argv)
 {
     static struct run r;
     char client[24];
-    if (argc != 12)
+    if (argc != 12 && argc != 13)
         die("usage: driver HOST PORT CALL REPLY echo|result METHOD INFLIGHT COUNT SECONDS "
-            "TIMEOUT_MS QUICKACK");
+            "TIMEOUT_MS QUICKACK [PARAMS]");
     r.call = argv[3];
     r.reply = argv[4];
     r.echo = strcmp(argv[5], "echo") == 0;
     r.method = argv[6];
+    r.params = argc == 13 ? argv[12] : "{}";
     r.inflight = parse_number(argv[7], 65535);
     r.count = parse_number(argv[8], MOST_REQUESTS);
     double seconds = atof(argv[9]);
     r.requests = calloc(r.count, sizeof *r.requests);
-    if (!r.requests || !r.inflight || !r.count || strlen(r.reply) > 256 || strlen(r.method) > 64)
+    if (!r.requests || !r.inflight || !r.count || strlen(r.reply) > 256 || strlen(r.method) > 64 ||
+        strlen(r.params) > 128)
         die("INFLIGHT and COUNT are at least 1, a topic has at most 256 characters, a "
-            "method 64");
+            "method 64, params 128");
     make_nonce(r.nonce);
     snprintf(client, sizeof client, "driver-%s", r.nonce);
     wire_open(&r.wire, argv[1], argv[2], client, (int)parse_number(argv[10], 600000));
