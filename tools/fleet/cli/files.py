@@ -57,9 +57,9 @@ class _Copy:
         self._bar = bar
 
         def told(done, size):
+            if bar.total is None and done:
+                bar.n = bar.initial = done  # what was there already is not speed
             bar.total = size
-            if not bar.n and done:
-                bar.initial = done  # what was there already is not speed
             bar.update(done - bar.n)
 
         with bar:

@@ -70,8 +70,13 @@ def remote(text):
     return found
 
 
+def _listed(text):
+    """As `remote`; a device's name alone means all that it has."""
+    return remote(text if ":" in text or "/" in text else text + ":")
+
+
 def add_ls(parser):
-    parser.add_argument("place", nargs="?", type=remote, metavar="DEVICE:PATH",
+    parser.add_argument("place", nargs="?", type=_listed, metavar="DEVICE:PATH",
                         help="in place of the devices, a folder of one")  # fmt: skip
     parser.add_argument("-r", "--recursive", action="store_true", help="and all below it")
 
