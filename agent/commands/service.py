@@ -69,6 +69,7 @@ class Service:
         self._device, self._nonce = identity
         self._prefix = prefix
         self._own_topic = "%s%s/call" % (prefix[: -len("reply/")], self._device)
+        self.random_bytes = random_bytes  # a simulation has chance of its own
         self._when = {}  # address of a call to many: when its answer may leave
         self._late = []  # (time, topic, payload, correlation) of such answers, at most MOST_LATE
         self._limit = limit
@@ -178,7 +179,7 @@ class Service:
         if "spread" in document:
             spread_s = check((SPREAD,), {"spread": document["spread"]}, BadRequest)["spread"]
         if address.topic is not None and len(self._when) < MOST_LATE:
-            chance = int.from_bytes(random_bytes(2), "little")
+            chance = int.from_bytes(self.random_bytes(2), "little")
             delay_ms = int(spread_s * 1000) * chance >> 16
             self._when[address] = self._clock.now() + delay_ms
 

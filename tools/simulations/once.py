@@ -178,6 +178,7 @@ class Simulation:
         self.device = Device(
             self.world, self.disk, self.base, self.entries, self.make_once, self.queue_ms, wire
         )
+        self.device.service.random_bytes = self.random.randbytes
         self.boots += 1
         return True
 
