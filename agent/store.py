@@ -62,6 +62,11 @@ class Files:
             file.write(data)
             sync_file(file)
 
+    def sync(self, path):
+        """Put on the medium what the file shows. Raises OSError."""
+        with open(path, "ab") as file:
+            sync_file(file)
+
     def sync_folder(self, path):
         """Put the names in the folder on the medium."""
         sync_folder(path)
@@ -93,6 +98,20 @@ class Store:
         return self.read(name) is None and any(
             [self._read(self._path(name, index)) is not None for index in (0, 1)]
         )
+
+    def confirm(self, name):
+        """What was read under `name` is on the medium when this returns. Raises StoreError.
+
+        A run that was killed while it wrote may have left it where the next power cut takes it.
+        """
+        path = self._path(name, self._turns[name][1])
+        try:
+            self._files.sync(path)
+            if path not in self._named:
+                self._files.sync_folder(self._folder)
+        except OSError as error:
+            raise StoreError("%s: cannot be synced: %s" % (path, error))
+        self._named.add(path)
 
     def write(self, name, value):
         """Keep `value`, bytes, under `name`: it is on the medium when this returns.

@@ -32,6 +32,7 @@ STORED = "job-"  # what the values in the store are called, with the number of t
 class Row:
     """What is known of one job."""
 
+    ticket = None  # of its request, where that may not run again
     job = None  # the Job while it is under way
     slot = None  # of the store, None while it is not there
     words = None  # `result` or `error`, once it has ended
@@ -101,6 +102,7 @@ class Jobs:
 
     def _show(self, row):
         row.job.row = row
+        row.ticket = row.job.task.ticket
         row.job.is_shown = True
         self.due = 0
 
@@ -109,11 +111,12 @@ class Jobs:
         return [slot for slot in range(self._kept + 1) if slot not in taken][0]
 
     def _drop_oldest(self):
-        for row in self._rows:
-            if not row.is_live:
-                self.forget(row)
-                return True
-        return False
+        ended = [row for row in self._rows if not row.is_live]
+        if not ended:
+            return False
+        harmless = [row for row in ended if row.slot is None]  # may be asked for again
+        self.forget((harmless or ended)[0])
+        return True
 
     def ended(self, job, words):
         """A job's end, as words of `result` or `error`: stored before it is told."""
@@ -151,9 +154,9 @@ class Jobs:
         return None
 
     def find_ticket(self, ticket):
-        """The Row of the request that `ticket` stands for, if it is under way, or None."""
+        """The Row of the request that `ticket` stands for, if it was a job in this boot."""
         for row in self._rows:
-            if row.job is not None and row.job.task.ticket == ticket:
+            if row.ticket == ticket:
                 return row
         return None
 
@@ -277,6 +280,7 @@ class Jobs:
             try:
                 value = self._store.read("%s%d" % (STORED, slot))
                 if value:
+                    self._store.confirm("%s%d" % (STORED, slot))  # before anybody is told of it
                     words = json.loads(value)
                     found.append((words["boot"], words["order"], slot, words))
             except (LimpetError, ValueError, KeyError):

@@ -243,11 +243,9 @@ class Service:
 
     def _answer_known(self, ticket, address):
         """Answer a request that came before; False if it did not."""
-        words = self._once.look_up(ticket)
-        if words is None and self.jobs is not None:
-            # One that a restart cut off may go on as a job.
-            row = self.jobs.find_ticket(ticket)
-            words = None if row is None else {"result": {"job": row.id}}
+        # A job first: the journal may not have been able to store that it is one.
+        row = None if self.jobs is None else self.jobs.find_ticket(ticket)
+        words = {"result": {"job": row.id}} if row is not None else self._once.look_up(ticket)
         if words is None:
             return False
         if words is not RUNNING:

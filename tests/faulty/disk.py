@@ -78,6 +78,13 @@ class Disk:
         self._medium[path] = old + data
         self.syncs += 1
 
+    def sync(self, path):
+        """As Files.sync: one operation."""
+        self._check_writable()
+        self._step()
+        self._medium[path] = self._seen[path]
+        self.syncs += 1
+
     def remove(self, path):
         """As LogFiles.remove: one operation."""
         self._check_writable()
