@@ -10,7 +10,7 @@ from interpreter import format_exception, list_folder
 
 from agent import VERSION, connection
 from agent import config as configuration
-from agent.commands import late, update
+from agent.commands import late, no_update
 from agent.errors import LimpetError, Unavailable
 from agent.records import Records, has_log
 
@@ -120,7 +120,7 @@ class Optional:
 
     def start_update(self):
         """What looks after updates; where there are none, what stands in its place."""
-        return update.start(self._agent.registry, self._make_update)
+        return no_update.start(self._agent.registry, self._make_update)
 
     def _make_update(self):
         agent = self._agent

@@ -12,6 +12,7 @@ A `State` says which slot is `good`, and what is in the other one (`kind`): "non
 "staged", "trial" with `tries` left, or "previous". The digests are those of the manifests.
 """
 
+import gc
 import hashlib
 import os
 import sys
@@ -20,6 +21,7 @@ from collections import namedtuple
 
 VERSION = 1  # of what the agent in a slot may expect of this file
 MANIFEST = ".limpet/manifest"
+IMAGE = "limpetd"  # the name of an executable in its slot
 REASON = "reason"  # file in ROOT: what a trial died of
 STALLED_S = 60  # a trial that does not say for so long that it lives is ended
 RESTART = 75  # as agent.__main__ has it: start me again
@@ -32,7 +34,7 @@ State = namedtuple(
 )
 FIRST = State(0, "a", 0, "-", "none", 0, "-", 0, 0, 0, "-")
 
-here = None  # what was started: (files, root, state, slot); None: started without slots
+here = None  # (files, root, state, slot, image path or None); None: started without slots
 
 
 class Files:
@@ -49,6 +51,29 @@ class Files:
             os.fsync(file.fileno())
         elif hasattr(os, "sync"):
             os.sync()
+
+    def sync_folder(self, path):
+        """Return once the names in the folder are on the medium."""
+        if hasattr(os, "O_RDONLY"):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+            return
+        with open(path) as folder:  # MicroPython on Linux: flush is fsync, of a folder too
+            folder.flush()
+
+    def rename(self, old, new):
+        """Give a file another name, in place of the file that has it."""
+        os.rename(old, new)
+
+    def make_executable(self, path):
+        """For a file of mode 755."""
+        if hasattr(os, "chmod"):
+            os.chmod(path, 0o755)
+            return
+        import _linux
+
+        _linux.chmod(path, 0o755)
 
     def entries(self, folder):
         """[(name, 'f', 'd' or '?')]: symbolic links and the like are '?'."""
@@ -153,11 +178,12 @@ def strangers(files, folder, inner):
 def file_digest(files, path):
     """SHA-256 of a file, in hex."""
     total = hashlib.sha256()
+    buffer = memoryview(bytearray(1024))  # one for all: a small heap would be left in pieces
     with files.open(path, "rb") as file:
-        data = file.read(1024)
-        while data:
-            total.update(data)
-            data = file.read(1024)
+        count = file.readinto(buffer)
+        while count:
+            total.update(buffer[:count])
+            count = file.readinto(buffer)
     return hexlify(total.digest()).decode()
 
 
@@ -195,25 +221,76 @@ def prepare(files, root):
     return slot, state
 
 
+def settle_image(files, root, path):
+    """As `prepare`, of an executable at `path`; its slot holds it as IMAGE.
+
+    (slot, State, whether it is to be started anew): what is at `path` is replaced, at once or not
+    at all, by that of the slot. What is there and is of no slot was put there by its owner, and
+    stays: (None, State, False).
+    """
+    slot, state = prepare(files, root)
+    try:
+        running = file_digest(files, path)
+        if slot and file_digest(files, image_path(root, slot)) == running:
+            return slot, state, False
+        if slot and file_digest(files, image_path(root, other(slot))) == running:
+            replace(files, image_path(root, slot), path)
+            return slot, state, True
+    except OSError:
+        pass
+    return None, state, False
+
+
+def image_path(root, slot):
+    """The executable in a slot."""
+    return "%s/%s/%s" % (root, slot, IMAGE)
+
+
+def replace(files, source, path):
+    """Put a copy of `source` at `path`, at once: there is the old one or the new one, whole."""
+    with files.open(source, "rb") as file, files.open(path + ".new", "wb") as out:
+        buffer = memoryview(bytearray(1024))
+        count = file.readinto(buffer)
+        while count:
+            out.write(buffer[:count])
+            count = file.readinto(buffer)
+        files.sync(out)
+    files.make_executable(path + ".new")
+    files.rename(path + ".new", path)
+    files.sync_folder(path.rsplit("/", 1)[0])
+
+
+def start_image(root, path, arguments, files=None):
+    """As `start`, for an executable that holds the agent; `path` is where it is started from."""
+    files = files or Files()
+    slot, state, is_replaced = settle_image(files, root, path)
+    if is_replaced:
+        return RESTART
+    return _run(files, root, slot, state, arguments, path)
+
+
 def start(root, arguments, files=None):
     """Start the agent with its command line; returns the exit status."""
-    global here
     files = files or Files()
     slot, state = prepare(files, root)
-    here = (files, root, state, slot)
-    is_trial = state.kind == "trial" and slot not in (None, state.good)
     if hasattr(sys, "pycache_prefix"):  # CPython: what is left compiled is never read
         sys.dont_write_bytecode = True
         sys.pycache_prefix = root + "/none"
     if slot:
         sys.path.insert(0, root + "/" + slot)
+    return _run(files, root, slot, state, arguments, None)
+
+
+def _run(files, root, slot, state, arguments, image):
+    global here
+    here = (files, root, state, slot, image)
+    is_trial = state.kind == "trial" and slot not in (None, state.good)
     if is_trial:
         watch(STALLED_S)
+    gc.collect()
     try:
-        main = __import__(
-            "agent.__main__", None, None, ("main",)
-        ).main  # a frozen one is the rescue
-        status = main(arguments)
+        # With no slot it is a frozen one, which is the rescue.
+        return __import__("agent.__main__", None, None, ("main",)).main(arguments)
     except Exception as error:  # noqa: BLE001 - whatever a release dies of, the next start counts
         if slot is None and isinstance(error, ImportError):
             print("limpet_start: no slot in %s is whole, and this firmware has no agent" % root)
@@ -222,8 +299,9 @@ def start(root, arguments, files=None):
             raise
         note_reason(files, root, "%s: %s" % (type(error).__name__, error))
         return RESTART
-    watch(0)
-    return status
+    finally:
+        if is_trial:
+            watch(0)
 
 
 def note_reason(files, root, text):

@@ -141,11 +141,13 @@ def run(steps):
 class Life:
     """`heal(slots)` is how a release on trial behaves: True, it proves itself."""
 
+    first = OLD  # the release that it comes with
+
     def __init__(self, cuts=(), luck="none", make_slots=Slots, make_fetch=Fetch, prepare=None):
         self.medium = Medium(None, luck)
-        install(OLD, self.medium, 1)
+        install(self.first, self.medium, 1)
         self.memory = Memory()
-        self.releases = {1: OLD}
+        self.releases = {1: self.first}
         self.good = {}  # release: whether it is healthy
         self.boots = 0
         self._make_slots = make_slots
@@ -178,7 +180,7 @@ class Life:
     def _boot(self, act):
         self.boots += 1
         self._check_record()
-        slot, state = self._prepare(self.medium, ROOT)
+        slot, state = self._starts()
         if slot is None:
             raise Wrong("it does not start: %r" % (state,))
         sequence = self.identify(slot)
@@ -199,6 +201,10 @@ class Life:
         is_promised = state.kind in ("staged", "trial", "previous")
         if is_promised and not starting.is_whole(self.medium, spare, state.other_digest):
             raise Wrong("the record promises what is not there: %r" % (state,))
+
+    def _starts(self):
+        """What `prepare` says: the slot to start, and the State."""
+        return self._prepare(self.medium, ROOT)
 
     def identify(self, slot):
         """The release in a slot. Raises Wrong unless it is one, whole."""
@@ -246,3 +252,35 @@ class Life:
             return False
 
         return act
+
+
+class ImageLife(Life):
+    """The same of an executable that is replaced; it lies beside the slots."""
+
+    first = {starting.IMAGE: b"first image " * 400}
+
+    def __init__(self, cuts=(), luck="none", **parts):
+        super().__init__((), luck, **parts)
+        starting.replace(self.medium, "r/a/" + starting.IMAGE, PLACE)
+        self.medium.operations = 0
+        self._cuts = list(cuts)
+        self._next_cut()
+
+    def _starts(self):
+        with self.medium.open(PLACE, "rb") as file:
+            running = {starting.IMAGE: file.read(100000)}
+        if running not in self.releases.values():
+            raise Wrong("the executable is none, or not whole")
+        slot, state, is_replaced = starting.settle_image(self.medium, ROOT, PLACE)
+        if is_replaced:
+            slot, state, is_replaced = starting.settle_image(self.medium, ROOT, PLACE)
+            if is_replaced:
+                raise Wrong("it replaces for ever")
+        with self.medium.open(PLACE, "rb") as file:
+            running = {starting.IMAGE: file.read(100000)}
+        if slot and running != self.releases[self.identify(slot)]:
+            raise Wrong("what runs is not what the record says")
+        return slot, state
+
+
+PLACE = "r/limpetd"

@@ -1,42 +1,11 @@
-"""`update.*`: which release runs, which is offered, and what to do about it.
-
-The one rule: an agent whose configuration has no `update` holds none of what updates need: it has
-a Nothing in its place.
-"""
+"""`update.*`: which release runs, which is offered, and what to do about it."""
 
 from agent import schema
+from agent.commands.no_update import Nothing
 from agent.commands.registry import INLINE, RESTART, Command
 from agent.errors import Unavailable
 
 _MAX_RELEASE = 3584  # agent.update.release has the bound; it is not loaded for a number
-
-
-class Nothing:
-    """No updates here; `reason` says why. What stands for an Updater."""
-
-    restarts = False
-    due = slot = None
-
-    def __init__(self, reason):
-        self.reason = reason
-
-    def step(self, now):
-        """Nothing to do."""
-
-    def connected(self, is_up):
-        """Nobody to tell."""
-
-
-def start(registry, make):
-    """The Updater that `make()` gives, or a Nothing; its family of commands either way."""
-    try:
-        found = make()
-    except Unavailable as error:
-        found = Nothing(error.message)
-    if not isinstance(found, Nothing):
-        found.subscribe()
-    registry.add_families(("update",), lambda name: commands(found))
-    return found
 
 
 def commands(updater):

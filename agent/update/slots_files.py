@@ -9,6 +9,7 @@ Owner: the main thread, or the task that fetches.
 """
 
 import os
+import time
 
 import limpet_start as starting
 from interpreter import sync_folder
@@ -18,6 +19,7 @@ from agent.errors import LimpetError, Unavailable
 RELEASE = ".limpet/release"  # in a slot: the signed description, as it came
 PARTS = "parts"  # in the root: what is being fetched
 TRIES = 3  # starts that a trial gets
+_ASKED_S = 10  # for an executable to say that it starts here
 
 
 class SlotError(LimpetError):
@@ -30,7 +32,7 @@ class Files(starting.Files):
     """The real files, with what an update needs."""
 
     def sync_folder(self, path):
-        """Return once the names in the folder are on the medium."""
+        """As it has it; where there is os.sync, that."""
         sync_folder(path)
 
     def mkdir(self, path):
@@ -45,12 +47,31 @@ class Files(starting.Files):
         """Remove an empty folder."""
         os.rmdir(path)
 
+    def ask(self, path, word):
+        """How an executable ends when it is started with one word; it has some seconds for it.
+
+        The one call here that waits: just before a restart, and a broker is patient for longer.
+        """
+        from agent import system_calls
+
+        calls = system_calls.load()
+        pid = calls.spawn([path, word], None, None, None, [])
+        for _ in range(_ASKED_S * 20):
+            status = calls.wait(pid)
+            if status is not None:
+                return status
+            time.sleep(0.05)
+        calls.kill(-pid, 9)
+        return None
+
     def make_executable(self, path):
         """For a file of mode 755."""
         if hasattr(os, "chmod"):
             os.chmod(path, 0o755)
         elif hasattr(os, "system") and "'" not in path:
             os.system("chmod 755 '%s'" % path)
+        else:
+            starting.Files.make_executable(self, path)
 
 
 class Slots:
@@ -199,5 +220,9 @@ def here():
     """The Slots that this agent was started from. Raises Unavailable."""
     if starting.here is None:
         raise Unavailable("this agent was not started from a slot: limpet_start.py does that")
-    files, root, state, running = starting.here
-    return Slots(Files(), root, state, running)
+    _, root, state, running, image = starting.here
+    if image is None:
+        return Slots(Files(), root, state, running)
+    from agent.update import slots_image
+
+    return slots_image.Slots(Files(), root, state, running)

@@ -7,12 +7,14 @@ agent is `agent.__main__`, as everywhere else.
 import sys
 
 USAGE = """usage: limpetd --config FILE
+       limpetd --slots FOLDER --config FILE
        limpetd --check-config FILE
 
 Runs Limpet's agent on this device until it is stopped. This one file holds all of it: the
 interpreter, the agent, and what they need; nothing has to be installed.
 
   --config FILE        the configuration, one JSON object; the least is {"device": "NAME"}
+  --slots FOLDER       updates go there, and this file is replaced by what is tried
   --check-config FILE  check the configuration, and the files it names; status 0 if it can be
                        used
   --describe           print every member of the configuration: what it takes, its default
@@ -45,6 +47,10 @@ def main(arguments):
         return print_version()
     if first == "--self-test":
         return self_test()
+    if first == "--slots" and len(arguments) > 1:
+        import limpet_start
+
+        return limpet_start.start_image(arguments[1], sys.executable, arguments[2:])
     from agent import __main__ as agent
 
     if first == "--check-config":

@@ -34,6 +34,10 @@ class Yard:
         for path, data in (changes or {}).items():
             files.pop(path[:-3] + ".mpy", None)
             files[path] = (data, "644")
+        return self.release(sequence, files, since, floor)
+
+    def release(self, sequence, files, since=(), floor=0):
+        """A signed release of {path: (bytes, mode)}: its bytes."""
         words = {
             "product": PRODUCT,
             "channel": self.channel,

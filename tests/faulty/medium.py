@@ -44,6 +44,12 @@ class _Open:
         self._at += len(data)
         return data
 
+    def readinto(self, buffer):
+        """As of a file."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def readline(self):
         """As of a file."""
         end = self.node.seen.find(b"\n", self._at)

@@ -105,3 +105,17 @@ def test_a_single_record_is_found(monkeypatch):
     monkeypatch.setattr(starting, "write_state", in_place)
     with pytest.raises(Wrong):
         update.every_point(scenes=("forward",))
+
+
+def renamed_before_the_sync(files, source, path):
+    """A replacement whose content is not on the medium when its name is."""
+    with files.open(source, "rb") as file, files.open(path + ".new", "wb") as out:
+        out.write(file.read(100000))
+    files.rename(path + ".new", path)
+    files.sync_folder(path.rsplit("/", 1)[0])
+
+
+def test_a_rename_before_the_sync_is_found(monkeypatch):
+    monkeypatch.setattr(starting, "replace", renamed_before_the_sync)
+    with pytest.raises(Wrong):
+        update.every_point(scenes=("image forward",))

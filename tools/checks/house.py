@@ -78,6 +78,7 @@ LAYERS = (
             "agent.update.depot_http",
             "agent.update.fetch",
             "agent.update.slots_files",
+            "agent.update.slots_image",
             "agent.update.updater",
         ),
     ),

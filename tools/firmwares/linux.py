@@ -24,6 +24,7 @@ _WHY = "building limpetd"
 PACKED = "packed.json"  # kept beside the program: what each group of packed modules weighs
 # What of our tree goes into a build; the manifest reads it from the copy.
 _OURS = ("agent", "compat", "firmware/linux")
+_START = os.path.join("firmware", "limpet_start.py")
 # What no build reads, 90 % of the sources.
 _UNREAD = (
     "tests", "docs", "logo", "examples", "drivers", "lib/mbedtls/tests", "lib/mbedtls/programs",
@@ -76,6 +77,7 @@ def ingredients():
         for ending in ("py", "c", "h", "mk", "patch"):
             pattern = os.path.join(ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
+    found.append(os.path.join(ROOT, _START))
     return sorted(found) + [__file__, targets.__file__, packing.__file__]
 
 
@@ -88,6 +90,7 @@ def make(target, tls, home, without=()):
         shutil.copytree(sources(), top, symlinks=True)
         for folder in _OURS:
             shutil.copytree(os.path.join(ROOT, folder), os.path.join(work, "limpet", folder))
+        shutil.copy(os.path.join(ROOT, _START), os.path.join(work, "limpet", _START))
         with step("building limpetd for %s%s" % (target.name, "" if tls else " without TLS")):
             ours = os.path.join(work, "limpet", "firmware", "linux")
             cross = os.path.join(top, "mpy-cross/build/mpy-cross")

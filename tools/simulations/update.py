@@ -13,14 +13,22 @@ and reorders what was not synced (tests/faulty/medium.py), the depot, the health
 import random
 
 from faulty.medium import LUCKS
-from update_life import NEW, NEXT, OLD, Life, Wrong
+from update_life import NEW, NEXT, ImageLife, Life, Wrong
 
 Lie = Wrong
 
 
+IMAGES = ({"limpetd": b"second image " * 380}, {"limpetd": b"third " * 500})
+
+
+def of(life):
+    """The releases that come: files, or an executable."""
+    return IMAGES if isinstance(life, ImageLife) else (NEW, NEXT)
+
+
 def forward(life):
-    """A good release is fetched, tried, confirmed; then the owner goes back from it."""
-    life.live(life.update_to(2, life.offer(2, NEW)))
+    """A good release is fetched, tried, confirmed."""
+    life.live(life.update_to(2, life.offer(2, of(life)[0])))
 
 
 def back(life):
@@ -31,11 +39,11 @@ def back(life):
 
 def undone(life):
     """A bad release undoes itself; the next one is had."""
-    offered = life.offer(2, NEW, is_good=False)
+    offered = life.offer(2, of(life)[0], is_good=False)
     act = life.update_to(2, offered)
     life.live(act)
     expect_failed(life, 2)
-    life.live(life.update_to(3, life.offer(3, NEXT)))
+    life.live(life.update_to(3, life.offer(3, of(life)[1])))
 
 
 def expect_failed(life, sequence):
@@ -50,11 +58,13 @@ def expect_failed(life, sequence):
 
 
 SCENES = {"forward": forward, "back": back, "undone": undone}
+SCENES.update({"image " + name: scene for name, scene in SCENES.items()})
 
 
 def live_through(scene, cuts, luck, **parts):
     """One life; its boots. Raises Wrong."""
-    life = Life(cuts, luck, **parts)
+    made = ImageLife if scene.startswith("image ") else Life
+    life = made(cuts, luck, **parts)
     SCENES[scene](life)
     return life
 
@@ -76,7 +86,7 @@ def every_point(lucks=(*LUCKS, 1, 2, 3), scenes=SCENES, **parts):
 
 
 def every_pair(lucks=LUCKS, scenes=("forward",), **parts):
-    """Two cuts, at each pair of operations."""
+    """Two cuts, at each pair of operations of an update."""
     points = 0
     for scene in scenes:
         most = count(scene)
@@ -106,4 +116,3 @@ def run(seed, **parts):
 
 
 COUNTS = {}
-OLD_FILES = len(OLD)

@@ -39,6 +39,8 @@ extern const mp_obj_type_t linux_mapping_type;
 
 // processes.c
 MP_DECLARE_CONST_FUN_OBJ_0(linux_getpid_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(linux_alarm_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(linux_chmod_obj);
 MP_DECLARE_CONST_FUN_OBJ_2(linux_kill_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(linux_spawn_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(linux_wait_obj);

@@ -25,6 +25,8 @@ static const mp_rom_map_elem_t linux_table[] = {
     { MP_ROM_QSTR(MP_QSTR_mmap), MP_ROM_PTR(&linux_mapping_type) },
     { MP_ROM_QSTR(MP_QSTR_getpid), MP_ROM_PTR(&linux_getpid_obj) },
     { MP_ROM_QSTR(MP_QSTR_kill), MP_ROM_PTR(&linux_kill_obj) },
+    { MP_ROM_QSTR(MP_QSTR_alarm), MP_ROM_PTR(&linux_alarm_obj) },
+    { MP_ROM_QSTR(MP_QSTR_chmod), MP_ROM_PTR(&linux_chmod_obj) },
     { MP_ROM_QSTR(MP_QSTR_spawn), MP_ROM_PTR(&linux_spawn_obj) },
     { MP_ROM_QSTR(MP_QSTR_wait), MP_ROM_PTR(&linux_wait_obj) },
     { MP_ROM_QSTR(MP_QSTR_signalfd), MP_ROM_PTR(&linux_signalfd_obj) },

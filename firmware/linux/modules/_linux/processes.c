@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,21 @@ static mp_obj_t linux_getpid(void) {
     return mp_obj_new_int(getpid());
 }
 MP_DEFINE_CONST_FUN_OBJ_0(linux_getpid_obj, linux_getpid);
+
+// alarm(seconds): SIGALRM then, which ends the process unless it is asked again; 0: never
+static mp_obj_t linux_alarm(mp_obj_t seconds) {
+    return mp_obj_new_int(alarm(linux_int(seconds, 0, INT_MAX, MP_QSTR_seconds)));
+}
+MP_DEFINE_CONST_FUN_OBJ_1(linux_alarm_obj, linux_alarm);
+
+// chmod(path, mode)
+static mp_obj_t linux_chmod(mp_obj_t path, mp_obj_t mode) {
+    if (chmod(linux_text(path), linux_int(mode, 0, 07777, MP_QSTR_mode)) == -1) {
+        linux_failed();
+    }
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_2(linux_chmod_obj, linux_chmod);
 
 // kill(pid, signal); a negative pid names a process group, 0 as a signal only asks
 static mp_obj_t linux_kill(mp_obj_t process, mp_obj_t signal_number) {
