@@ -100,3 +100,30 @@ def test_a_comparison_looks_at_every_byte_whatever_they_hold():
         guess = Watched(b"\0" * wrong + own[wrong:])
         equal(own, guess)
         assert guess.seen == 16
+
+
+class Counted:
+    """Bytes that count how many of them were looked at."""
+
+    def __init__(self, data):
+        self._data = data
+        self.seen = 0
+
+    def __len__(self):
+        return len(self._data)
+
+    def __iter__(self):
+        for byte in self._data:
+            self.seen += 1
+            yield byte
+
+
+def test_a_comparison_looks_at_every_byte_wherever_the_first_difference_is():
+    right = bytes(range(16))
+    for at in list(range(16)) + [None]:
+        wrong = bytearray(right)
+        if at is not None:
+            wrong[at] ^= 1
+        one, other = Counted(right), Counted(bytes(wrong))
+        assert equal(one, other) == (at is None)
+        assert one.seen == other.seen == 16, at

@@ -159,11 +159,21 @@ FUZZED = {
         "usual": {"cpython": 20000, "micropython-gil": 5000},
         "full": {"cpython": 500_000, "micropython": 50_000},
     },
+    "seals": {
+        "usual": {"cpython": 20000, "micropython-gil": 20000, "micropython-armhf": 1000},
+        "full": {
+            "cpython": 1_000_000,
+            "micropython-gil": 100_000,
+            "micropython": 100_000,
+            "micropython-oldest": 100_000,
+            "micropython-armhf": 10_000,
+        },
+    },
 }
 
 
 def fuzz(size):
-    """Mutated packets and releases, on several interpreters."""
+    """Mutated packets, releases and sealed requests, on several interpreters."""
     total = Result()
     for what, by_size in FUZZED.items():
         for seed, (name, inputs) in enumerate(by_size[size].items(), 1):
