@@ -147,6 +147,33 @@ def test_two_kills_within_a_trial_go_back_however_long_it_would_last(start_devic
     assert told["changed"] == [] and "started 2 times" in told["last_trial"]["reason"]
 
 
+def test_what_needs_a_restart_is_tried_from_then_on_and_goes_back_by_another(
+    start_device, usual, caller5
+):
+    device = start_device(usual)
+    caller5.wait_for_state(device, "online")
+    params = {"settings": {"mqtt": {"receive_maximum": 5}}, "within_s": WITHIN_S}
+    told = caller5.call(device, "config.set", params)["result"]
+    assert told["trial"]["waits"] and told["pending_restart"] == ["mqtt.receive_maximum"]
+    assert caller5.call(device, "config.confirm")["error"]["code"] == "no-trial"
+    document = {"id": "restart-for-a-trial", "method": "system.restart", "reply": caller5.topic}
+    caller5.publish(device, json.dumps(document))
+    restarted(device)
+    told = caller5.call(device, "config.get")["result"]
+    assert told["settings"]["mqtt"]["receive_maximum"] == 5 and not told["trial"]["waits"]
+    restarted(device)  # nobody confirms: it ends by itself, to go back
+    assert caller5.wait_for_state(device, "online")
+    told = caller5.call(device, "config.get")["result"]
+    assert told["settings"]["mqtt"]["receive_maximum"] == 20 and told["changed"] == []
+    assert told["last_trial"]["state"] == "reverted"
+
+
+def restarted(device):
+    """The process ends with the status that asks for a restart, and is started again."""
+    assert device.process.wait(PATIENCE_S) == 75
+    device.start()
+
+
 def wait_for_boot(device, number):
     """Wait until the log says that the device has started so many times."""
     deadline = time.monotonic() + PATIENCE_S
