@@ -126,6 +126,17 @@ def test_every_setting_says_when_it_applies_and_each_rule_names_a_setting():
     assert [path for path in settings.RULES if path not in told] == []
 
 
+def test_a_description_fits_into_one_answer_and_tells_all_of_what_is_asked_for():
+    limit = FILE["mqtt"]["maximum_reply_bytes"]
+    assert len(json.dumps(settings.describe(config.FIELDS))) < limit // 2
+    for name in {path.split(".")[0] for path, _ in settings.walk(config.FIELDS)}:
+        assert len(json.dumps(settings.describe(config.FIELDS, name))) < limit * 3 // 4
+    told = settings.describe(config.FIELDS, "mqtt.port")
+    assert len(told) == 1 and told[0]["high"] == 65535 and told[0]["applies"] == "reconnect"
+    assert settings.describe(config.FIELDS, "mqtt.por") == []
+    assert "hush" not in json.dumps(settings.describe(config.FIELDS, "mqtt"))
+
+
 def test_what_needs_a_restart_is_pending_until_there_was_one():
     disk = Disk()
     twin = start(disk)
@@ -214,6 +225,8 @@ def test_settings_that_a_new_agent_refuses_are_not_used():
     twin._write(changes={"workers": "many"})
     twin = start(disk)
     assert twin.wanted == FILE and "workers: expected" in twin.notice
+    twin.edit({"log": "debug"}, [], ASIS, 0, "b")  # and they stand in no later change's way
+    assert start(disk).report(0)["changed"] == ["log"]
 
 
 def test_a_damaged_record_is_told_and_the_file_is_used():

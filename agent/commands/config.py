@@ -43,7 +43,7 @@ _DECLARED = (
         _PATH,
         "read",
         "repeat",
-        "Each setting: type, range, default, when it applies, whether it is on trial.",
+        "Each setting: type, when it applies, whether on trial; with a path its declaration.",
     ),
     ("set", _SET, "admin", "once", _ABOUT_SET),
     ("confirm", _TRIAL, "admin", "once", "What is on trial stays. What config.get tells."),
@@ -56,11 +56,7 @@ def commands(tuning, fields):
 
     def describe(params):
         path = params["path"]
-        told = [
-            words
-            for words in settings.describe(fields)
-            if path is None or words["name"] == path or words["name"].startswith(path + ".")
-        ]
+        told = settings.describe(fields, path)
         if not told:
             raise BadParams("path: there is no setting %s" % path)
         return told

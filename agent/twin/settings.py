@@ -124,11 +124,20 @@ def public(fields, values):
     return shown, secrets
 
 
-def describe(fields):
-    """Each setting as a JSON-able dict: its declaration, when it takes effect, and if on trial."""
+def describe(fields, wanted=None):
+    """Each setting as a JSON-able dict: its name, type, when it takes effect, if it is on trial.
+
+    Those at the path `wanted`, or below it, with their whole declaration: of all settings that
+    would be more than one answer holds.
+    """
     told = []
     for path, field in walk(fields):
-        words = schema.describe(field)
+        if wanted is None:
+            words = {"type": field.kind}
+        elif path == wanted or path.startswith(wanted + "."):
+            words = schema.describe(field)
+        else:
+            continue
         words["name"] = path
         words["applies"], words["trial"] = rule(path)
         told.append(words)

@@ -87,6 +87,8 @@ class Twin:
                 self._begin_again(now)
             self.wanted = self.running = self._effective(self._changes)
         except (LimpetError, ValueError, KeyError, TypeError) as error:
+            # The next change starts from the file: these would have it refused for what is theirs.
+            self._changes = {}
             self.trial = self.deadline = None
             self.wanted = self.running = self._file
             self.notice = "settings from afar are not used: %s" % error

@@ -57,7 +57,8 @@ def test_settings_are_shown_changed_and_said_to_differ(broker, device):
     assert "log: expected" in done.stderr
     done = limpet(broker, "config", device.name, "set", "log=debug", "--if-revision", 1, status=1)
     assert "conflict" in done.stderr
-    assert "on trial" in limpet(broker, "config", device.name, "describe", "mqtt").stdout
+    assert "on trial" in limpet(broker, "config", device.name, "describe").stdout
+    assert "1883" in limpet(broker, "config", device.name, "describe", "mqtt").stdout
     assert "set what?" in limpet(broker, "config", device.name, "set", status=2).stderr
     assert "no-trial" in limpet(broker, "config", device.name, "revert", status=1).stderr
 

@@ -80,7 +80,8 @@ them only while somebody follows. What it leaves out, above the rate, is told.
 """
 CONFIG_EXAMPLES = """\
   limpet config pump-7                        settings in force, and what waits
-  limpet config pump-7 describe               every setting: type, range, when
+  limpet config pump-7 describe               every setting, and when it applies
+  limpet config pump-7 describe mqtt          these: range, default, meaning
   limpet config pump-7 set log=debug mqtt.keep_alive_s=30
   limpet config pump-7 set --unset log        as in its configuration file again
 
