@@ -56,10 +56,10 @@ def goes_back(caller, device, changes):
     assert caller.call(device, "system.ping")["result"] == {}
 
 
-def test_a_wrong_broker_address_goes_back_by_itself(start_device, runtime, caller):
+def test_a_wrong_broker_address_goes_back_by_itself(start_device, runtime, caller5):
     device = start_device(runtime)
-    caller.wait_for_state(device, "online")
-    goes_back(caller, device, {"mqtt": {"port": free_port()}})
+    caller5.wait_for_state(device, "online")
+    goes_back(caller5, device, {"mqtt": {"port": free_port()}})
 
 
 def password_line(user, password, salt=b"twelve bytes"):
