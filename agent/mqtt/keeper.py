@@ -55,6 +55,7 @@ class Keeper:
         self._live = {}  # segment: messages in it that live
         self._unread = 0  # messages that live in the log alone
         self._cursor = Cursor(records)  # the first of them
+        self._old = (0, 0)  # what stands before this place an earlier process may have sent
         self._drop_cursor = Cursor(records)  # the first that may be dropped is here or later
         self._gone = Gone()
         self._settled = []  # (packet id, segment, bytes)
@@ -99,6 +100,7 @@ class Keeper:
                 self._put(kept.read_message(data, at), place[0], packet_id in released)
         self._unread = self.messages - len(moved)
         self._released = released
+        self._old = self._records.end
         self._session.restore(set(self._taken))
         if self._unread:
             self._feed()
@@ -374,11 +376,11 @@ class Keeper:
             properties = fields.decode_properties(cursor, PUBLISH)
         self._session.resume(one.packet_id, one.first, one.topic, one.payload, properties, sent)
 
-    def _put(self, one, segment, is_released):
+    def _put(self, one, segment, is_released, sent=True):
         self._under_way[one.packet_id] = (segment, len(kept.encode_message(one)))
         if is_released:
             one = kept.Kept(one.packet_id, FIRST_PUBREL, one.rule, one.topic, b"", b"")
-        self._offer(one, True)
+        self._offer(one, sent)
 
     def _feed(self):
         """Read on in the log while there is room under way."""
@@ -394,7 +396,8 @@ class Keeper:
             if one.packet_id in self._gone:
                 continue
             self._unread -= 1
-            self._put(one, segment, one.packet_id in self._released)
+            sent = (segment, cursor.offset) < self._old
+            self._put(one, segment, one.packet_id in self._released, sent)
             self._released.discard(one.packet_id)
         if not self._unread:
             self._gone.clear()

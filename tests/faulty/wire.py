@@ -36,6 +36,7 @@ class Wire:
         self.host, self.port = self._listener.getsockname()
         self.connections = 0
         self.met = 0  # faults that came to pass
+        self.down = False  # nobody comes through
         self._open = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -50,13 +51,29 @@ class Wire:
         for channel in self._open:
             channel.close()
 
+    def cut(self, reset=False):
+        """End every connection now, wherever its bytes are."""
+        for channel in self._open:
+            with contextlib.suppress(OSError):
+                if reset:
+                    channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                channel.shutdown(socket.SHUT_RDWR)
+                channel.close()
+        self._open = []
+
     def _accept(self):
         while True:
             try:
                 client = self._listener.accept()[0]
-                broker = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                if self.down:
+                    raise OSError("down")
+                broker = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
             self.connections += 1
             fault = self._faults.pop(0) if self._faults else Fault()
             pair = (client, broker)

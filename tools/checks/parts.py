@@ -211,6 +211,28 @@ def simulate(size):
     return result
 
 
+# Messages each way, cuts of the network, kills of the device, kills of the broker; and on what.
+KILLS = {
+    "usual": (("micropython-gil", "5", 1200, 30, 6, 3), ("cpython", "4", 1200, 30, 6, 3)),
+    "full": (("micropython-gil", "5", 50000, 1000, 200, 50),),
+}
+
+
+def kills(size):
+    """Everything dies at random; every message of QoS 1 and 2 is accounted for."""
+    total = Result()
+    options = ("--runtime", "--version", "--messages", "--cuts", "--kills", "--broker-kills")
+    for values in KILLS["full" if size == "full" else "usual"]:
+        words = [word for pair in zip(options, map(str, values), strict=True) for word in pair]
+        command = [sys.executable, "tests/kills/link_kills.py", *words]
+        status, output = run("kills-" + values[0], command, 7200)
+        done = Result(passed=1) if status == 0 else Result(failed=1)
+        done.logs = [] if status == 0 else [log_path("kills-" + values[0])]
+        done.notes = output.splitlines()
+        total.add(done)
+    return total
+
+
 PARTS = (
     Part("style", "ruff, and the rules of the house: layers, refused language", style, True, True),
     Part("compile", "mpy-cross takes every file that goes to a device", compile_all, True, True),
@@ -240,6 +262,8 @@ PARTS = (
         True,
     ),
     Part("simulate", "once means once, an update cut anywhere: by seeds", simulate, True, True),
+    Part("kills", "no message lost, no QoS 2 doubled, whatever dies", kills, False, True),
+    Part("simulate", "once means once, in simulated time, by seeds", simulate, True, True),
     Part("oracle", "CPython's own tests", pytest_of("oracle", "tests/oracle", 600), False, True),
     Part(
         "cron",

@@ -217,7 +217,7 @@ def _system_mosquitto():
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path=_FOLDERS)
     if not program:
         raise Unavailable("mosquitto is not installed")
-    return _mosquitto(program, {})
+    return probe_mosquitto(program, {})
 
 
 def _unpacked_mosquitto():
@@ -232,10 +232,10 @@ def _unpacked_mosquitto():
     home = cache.made("debian/mosquitto", unpack)
     patterns = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*")
     libraries = [path for name in patterns for path in glob.glob(os.path.join(home, name))]
-    return _mosquitto(os.path.join(home, program), {"LD_LIBRARY_PATH": ":".join(libraries)})
+    return probe_mosquitto(os.path.join(home, program), {"LD_LIBRARY_PATH": ":".join(libraries)})
 
 
-def _mosquitto(program, extra):
+def probe_mosquitto(program, extra):
     """Ask mosquitto for its version, which shows also that it runs here."""
     try:
         done = subprocess.run(
