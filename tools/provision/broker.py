@@ -29,7 +29,7 @@ _DOWN_WITHIN_S = 5
 _ATTEMPTS = 5
 
 # What a broker writes to its log once it listens.
-_UP_SIGN = {"mosquitto": " running", "amqtt": "Listener 'default' bind"}
+UP_SIGNS = {"mosquitto": " running", "amqtt": "Listener 'default' bind"}
 
 
 class Kind(collections.namedtuple("Kind", "name version program environment limits")):
@@ -95,7 +95,7 @@ class Broker:
         self.log = os.path.join(self._folder, "log")
         self._config = os.path.join(self._folder, "config")
         self._process = None
-        write = mosquitto_config if kind.name == "mosquitto" else amqtt_config
+        write = CONFIGS[kind.name]
         with open(self._config, "w", encoding="utf-8") as file:
             file.write(write(port, nodelay, extra_lines, self._folder))
 
@@ -174,7 +174,7 @@ class Broker:
         raise Unavailable("the broker %s %s; its log says\n%s" % (self.kind.name, ended, tail))
 
     def _says_running(self, begun_at):
-        return _UP_SIGN[self.kind.name] in self.log_text()[begun_at:]
+        return UP_SIGNS[self.kind.name] in self.log_text()[begun_at:]
 
     def _accepts(self):
         try:
@@ -211,6 +211,10 @@ def amqtt_config(port, nodelay, extra_lines, folder):
         "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n"
         "    allow_anonymous: true\n" % port
     )
+
+
+# What writes the configuration of each kind; peers.py adds others.
+CONFIGS = {"mosquitto": mosquitto_config, "amqtt": amqtt_config}
 
 
 def _system_mosquitto():

@@ -10,12 +10,11 @@ import shlex
 import shutil
 
 from provision import Unavailable, cache, debian
-from provision.broker import Kind, probe_mosquitto
+from provision.broker import CONFIGS, UP_SIGNS, Kind, probe_mosquitto
 from provision.steps import run, step
 
 _NEWER = {"suite": "trixie", "allowed": [">= 2.0.21", "<< 2.2"], "recorded": "2.0.21-1"}
-# The last make and version whose installation was seen to work, with everything it needs.
-_AEDES = ("aedes@1.2.0", "aedes-server-factory@0.2.1")
+_AEDES = "aedes@1.2.0"
 
 
 def newer_mosquitto():
@@ -40,9 +39,13 @@ def _write_launcher(target, final):
     loader = os.path.join(final, os.path.relpath(loaders[0], target))
     words = [loader, "--inhibit-cache", "--library-path", os.path.dirname(loader)]
     words += ["--argv0", "mosquitto", os.path.join(final, "usr/sbin/mosquitto")]
+    _write_script(target, 'exec %s "$@"' % shlex.join(words))
+
+
+def _write_script(target, text):
     path = os.path.join(target, "launch")
     with open(path, "w", encoding="utf-8") as file:
-        file.write('#!/bin/sh\nexec %s "$@"\n' % shlex.join(words))
+        file.write("#!/bin/sh\n%s\n" % text)
     os.chmod(path, 0o755)
 
 
@@ -53,15 +56,15 @@ def aedes():
             raise Unavailable("aedes needs %s, which is not installed" % program)
 
     def install(target):
-        with step("fetching %s" % _AEDES[0]):
-            run(["npm", "install", "--no-audit", "--no-fund", "--prefix", target, *_AEDES], "npm")
+        with step("fetching %s" % _AEDES):
+            run(["npm", "install", "--no-audit", "--no-fund", "--prefix", target, _AEDES], "npm")
         with open(os.path.join(target, "broker.mjs"), "w", encoding="utf-8") as file:
             file.write(_AEDES_SCRIPT)
+        _write_script(target, 'exec node %s "$@"' % shlex.quote(os.path.join(final, "broker.mjs")))
 
-    home = cache.made("npm/" + _AEDES[0], install)
-    script = os.path.join(home, "broker.mjs")
-    version = _AEDES[0].split("@")[1]
-    return Kind("aedes", version, shutil.which("node"), {"SCRIPT": script}, "3.1.1 only")
+    final = cache.path("npm/" + _AEDES)
+    home = cache.made("npm/" + _AEDES, install)
+    return Kind("aedes", _AEDES.split("@")[1], os.path.join(home, "launch"), {}, "3.1.1 only")
 
 
 # Started like the others with `-c FILE`, whose content is the port.
@@ -75,3 +78,59 @@ server.listen(Number(readFileSync(process.argv[3], 'utf8')), '127.0.0.1', () => 
   console.log('aedes running')
 })
 """
+
+
+def aedes_config(port, nodelay, extra_lines, folder):
+    """The port and nothing else."""
+    return "%d\n" % port
+
+
+def ejabberd():
+    """The `Kind` of ejabberd, whose `mod_mqtt` is a broker of MQTT 5 and 3.1.1 in Erlang."""
+
+    def unpack(target):
+        with step("fetching ejabberd from the system's package sources"):
+            debian.Archive().unpack(["ejabberd"], target)
+        _write_script(target, _EJABBERD_SCRIPT.replace("HOME_", final))
+
+    final = cache.path("debian/ejabberd")
+    home = cache.made("debian/ejabberd", unpack)
+    found = glob.glob(os.path.join(home, "usr/lib/*/ejabberd-*/ebin"))
+    if not found:
+        raise Unavailable("the system's package ejabberd holds no program")
+    version = found[0].split("/")[-2].split("-")[1]
+    return Kind("ejabberd", version, os.path.join(home, "launch"), {}, "")
+
+
+# Runs where it was unpacked; what the packages' own scripts set up is set up here.
+_EJABBERD_SCRIPT = """\
+root=HOME_/usr/lib/erlang
+export ROOTDIR=$root BINDIR=$(echo $root/erts-*/bin) EMU=beam PROGNAME=erl
+export LD_LIBRARY_PATH=$(echo HOME_/usr/lib/*-linux-gnu HOME_/lib/*-linux-gnu | tr ' ' :)
+export ERL_LIBS=$(echo HOME_/usr/lib/*-linux-gnu | tr ' ' :)
+export HOME=$(dirname $2)
+cp $2 $HOME/ejabberd.yml  # its name decides how it is read
+export EJABBERD_CONFIG_PATH=$HOME/ejabberd.yml
+export EJABBERD_LOG_PATH=$HOME/ejabberd.log
+for folder in HOME_/usr/lib/*-linux-gnu/*/ebin $root/lib/*/ebin; do
+    set -- "$@" -pa $folder
+done
+shift 2
+exec $BINDIR/erlexec -boot $root/bin/start_clean "$@" -noinput +S 1 \\
+    -mnesia dir "\\"$HOME/database\\"" -s ejabberd"""
+
+
+def ejabberd_config(port, nodelay, extra_lines, folder):
+    """The text of ejabberd.yml: MQTT alone, and anybody may connect."""
+    return (
+        "loglevel: info\nhosts: [localhost]\n"
+        "listen:\n  - port: %d\n    ip: 127.0.0.1\n    module: mod_mqtt\n"
+        "auth_method: [anonymous]\nanonymous_protocol: login_anon\n"
+        "modules:\n  mod_mqtt:\n"
+        '    access_publish: {"#": [{allow: all}]}\n'
+        '    access_subscribe: {"#": [{allow: all}]}\n' % port
+    )
+
+
+CONFIGS.update(aedes=aedes_config, ejabberd=ejabberd_config)
+UP_SIGNS.update(aedes="aedes running", ejabberd="Start accepting TCP connections")
