@@ -41,6 +41,9 @@ _MQTT = (
         about="brokers to try, in this order, while that one cannot be had",
     ),
     schema.structure("tls", _TLS, None, about="{} is TLS with the system's authorities"),
+    schema.text(
+        "websocket", None, low=1, high=255, about="the URL's path, /mqtt: over HTTP; null: plain"
+    ),
     schema.text("username", None, high=256),
     schema.secret("password", None, high=256),
     schema.text("client_id", None, low=1, high=64, about="the device's id where it is not given"),

@@ -29,7 +29,7 @@ def link_options(config):
     brokers = [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]]
     first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
     backoff = Backoff(random_bytes, first_ms, most_ms)
-    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"])
+    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"], mqtt["websocket"])
 
 
 def call_targets(config):

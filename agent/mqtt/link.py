@@ -34,13 +34,23 @@ _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
 _SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
 
 
-def transport(options):
-    """What makes a link's connections: TCP where `options` is None, else TLS as tls.py says."""
-    if options is None:
-        return Tcp
-    from agent.mqtt.tls import Tls
+def transport(options, path=None):
+    """What makes a link's connections: TCP where `options` is None, else TLS as tls.py says.
 
-    return lambda host, port: Tls(host, port, options)
+    With a `path` there is a WebSocket over it.
+    """
+    make = Tcp
+    if options is not None:
+        from agent.mqtt.tls import Tls
+
+        def make(host, port):
+            return Tls(host, port, options)
+
+    if path is None:
+        return make
+    from agent.mqtt.websocket import WebSocket
+
+    return lambda host, port: WebSocket(make(host, port), host, port, path)
 
 
 class Link:

@@ -73,6 +73,7 @@ LAYERS = (
             "agent.mqtt.keeper_log",
             "agent.mqtt.tcp",
             "agent.mqtt.tls",
+            "agent.mqtt.websocket",
             "agent.mqtt.waiter",
             "agent.mqtt.link",
             "agent.update.depot_http",
