@@ -115,8 +115,11 @@ class Agent:
         return Gate(keyring, targets, self.device, self.boot.nonce, self.clock)
 
     def _link_parts(self):
-        brokers, backoff, timeout_ms, transport = connection.link_options(self.config)
-        return brokers, Channel(), backoff, timeout_ms, transport
+        channel = Channel()
+        self._resolver = connection.make_resolver(channel.set)
+        options = connection.link_options(self.config, self._resolver)
+        brokers, backoff, timeout_ms, transport = options
+        return brokers, channel, backoff, timeout_ms, transport
 
     def _make_executor(self):
         workers = self.config["workers"]
@@ -250,7 +253,7 @@ class Agent:
         self.bridge.disconnected()
         self.config = config
         self.session.change(connection.session_options(config))
-        self.link.change(*connection.link_options(config))
+        self.link.change(*connection.link_options(config, self._resolver))
         self.log.info("going to %s under other settings", self._broker())
 
     def _broker(self):

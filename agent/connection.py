@@ -3,7 +3,7 @@
 The one rule: a change of settings makes the same as a start would. Nothing here connects.
 """
 
-from interpreter import random_bytes
+from interpreter import THREADS, random_bytes
 
 from agent.mqtt import link, settings
 from agent.mqtt.backoff import Backoff
@@ -23,13 +23,23 @@ def session_options(config):
     )
 
 
-def link_options(config):
+def make_resolver(wake):
+    """What looks up names beside the link; None where that stops it: no thread can be trusted."""
+    if THREADS != "gil":
+        return None
+    from agent.mqtt.resolver import Resolver
+
+    return Resolver(wake)
+
+
+def link_options(config, resolver):
     """Brokers, back-off, time-out in ms and transport of a link."""
     mqtt = config["mqtt"]
     brokers = [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]]
     first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
     backoff = Backoff(random_bytes, first_ms, most_ms)
-    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, link.transport(mqtt["tls"], mqtt["websocket"])
+    transport = link.transport(mqtt["tls"], mqtt["websocket"], resolver)
+    return brokers, backoff, mqtt["connect_timeout_s"] * 1000, transport
 
 
 def call_targets(config):

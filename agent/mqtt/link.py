@@ -34,17 +34,20 @@ _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
 _SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
 
 
-def transport(options, path=None):
+def transport(options, path=None, resolver=None):
     """What makes a link's connections: TCP where `options` is None, else TLS as tls.py says.
 
-    With a `path` there is a WebSocket over it.
+    With a `path` there is a WebSocket over it; `resolver` is a resolver.Resolver, or None.
     """
-    make = Tcp
+
+    def make(host, port):
+        return Tcp(host, port, resolver)
+
     if options is not None:
         from agent.mqtt.tls import Tls
 
         def make(host, port):
-            return Tls(host, port, options)
+            return Tls(host, port, options, resolver)
 
     if path is None:
         return make
@@ -78,6 +81,7 @@ class Link:
         self._stage = _DOWN
         self._deadline = None  # of the next attempt, or of this one; None: whenever called
         self._failure = None  # what `send` met, until `receive` tells it
+        self._is_watched = False  # whether the poller knows the transport
         self._unsent = b""
         self._readable = True  # False once `wait` knows that nothing came
         self._listening = False  # whether the poller waits for bytes and nothing else
@@ -133,7 +137,9 @@ class Link:
         if self._stage == _DOWN and (self._deadline is None or now >= self._deadline):
             self._connect(now)
         if self._stage == _CONNECTING:
-            if self._transport.finish():
+            is_there = self._transport.finish()
+            self._watch()
+            if is_there:
                 self._stage = _OPENING
                 self.session.open(now)
             else:
@@ -146,7 +152,12 @@ class Link:
         self._transport = self._make_transport(*self._attempts.address)
         self._stage = _CONNECTING
         self._transport.open()
-        self._waiter.watch(self._transport.pollable)
+        self._watch()
+
+    def _watch(self):
+        if not self._is_watched and self._transport.pollable is not None:
+            self._is_watched = True
+            self._waiter.watch(self._transport.pollable)
 
     def _read(self, now):
         """Read once in each `receive`, so that a flood leaves others time.
@@ -200,6 +211,7 @@ class Link:
     def _drop(self):
         self.session.close()
         self._waiter.forget()
+        self._is_watched = False
         if self._transport is not None:
             self._transport.close()
             self._transport = None

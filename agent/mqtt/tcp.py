@@ -40,25 +40,36 @@ class TransportError(LimpetError):
 
 
 class Tcp:
-    """One connection to `host`:`port`, from `open` to `close`."""
+    """One connection to `host`:`port`, from `open` to `close`.
+
+    Without a `resolver`, a resolver.Resolver, looking up a name blocks.
+    """
 
     buffers = False
     handshaking = False
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, resolver=None):
         self.name = "%s:%d" % (host, port)
         self._host = host
         self._port = port
+        self._look = socket_address if resolver is None else resolver.look
         self._read = None
         self._quick = _QUICKACK is not None
         self.pollable = None
 
     def open(self):
-        """Begin to connect; when the poller finds the socket writable or broken, call `finish`."""
+        """Begin to connect; when the poller finds the socket writable or broken, call `finish`.
+
+        While the name is being looked up there is no `pollable`.
+        """
         try:
-            family, address = socket_address(self._host, self._port)
+            found = self._look(self._host, self._port)
         except (OSError, UnicodeError) as error:  # CPython's idna refuses what is no host name
             raise TransportError("name-not-found", "no address for %s: %s" % (self.name, error))
+        if found is not None:
+            self._connect(found[0], found[1])
+
+    def _connect(self, family, address):
         try:
             self.pollable = channel = socket.socket(family, socket.SOCK_STREAM)
             channel.setblocking(False)
@@ -72,6 +83,9 @@ class Tcp:
 
     def finish(self):
         """Whether the connection is there; raises what the attempt ended with."""
+        if self.pollable is None:
+            self.open()
+            return False
         try:
             self.pollable.send(b"")  # sends nothing, but tells
         except OSError as error:

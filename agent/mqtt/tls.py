@@ -40,8 +40,8 @@ class Tls:
 
     buffers = True  # a record may hold more than one read took, of which the poller knows nothing
 
-    def __init__(self, host, port, options):
-        self._tcp = Tcp(host, port)
+    def __init__(self, host, port, options, resolver=None):
+        self._tcp = Tcp(host, port, resolver)
         self.name = self._tcp.name + " (TLS)"
         self._server = options["name"] or host
         self._options = options
@@ -54,13 +54,19 @@ class Tls:
         """Read the files, then begin to connect. Raises TransportError."""
         self._context = make_context(self._options)
         self._tcp.open()
+        self._show()
+
+    def _show(self):
+        """Give the poller what there is by now."""
         pollable = self._tcp.pollable
-        # On CPython the socket made below takes over the descriptor from the first.
-        self.pollable = pollable if _native else pollable.fileno()
+        if pollable is not None and self.pollable is None:
+            # On CPython the socket made below takes over the descriptor from the first.
+            self.pollable = pollable if _native else pollable.fileno()
 
     def finish(self):
         """Whether the connection is there; the handshake goes with the first bytes."""
         if not self._tcp.finish():
+            self._show()
             return False
         try:
             self._channel = channel = self._context.wrap_socket(

@@ -61,6 +61,7 @@ class WebSocket:
     def finish(self):
         """Whether the connection is there, and has become a WebSocket."""
         if not self._inner.finish():
+            self.pollable = self._inner.pollable
             return False
         self.finish = self._shake_hands
         return self._shake_hands()

@@ -71,6 +71,7 @@ LAYERS = (
             "agent.keys",
             "agent.mqtt.keeper",
             "agent.mqtt.keeper_log",
+            "agent.mqtt.resolver",
             "agent.mqtt.tcp",
             "agent.mqtt.tls",
             "agent.mqtt.websocket",
