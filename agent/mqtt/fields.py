@@ -15,7 +15,8 @@ RECEIVE_MAXIMUM_EXCEEDED = 0x93
 TOPIC_ALIAS_INVALID = 0x94
 PACKET_TOO_LARGE = 0x95
 
-# Property identifiers, section 2.2.2.2.
+# Property identifiers, section 2.2.2.2, of those that this client reads or writes. On a small
+# device each name costs some 40 bytes.
 PAYLOAD_FORMAT = 1
 MESSAGE_EXPIRY = 2
 CONTENT_TYPE = 3
@@ -25,13 +26,7 @@ SUBSCRIPTION_ID = 11
 SESSION_EXPIRY = 17
 ASSIGNED_CLIENT_ID = 18
 SERVER_KEEP_ALIVE = 19
-AUTHENTICATION_METHOD = 21
-AUTHENTICATION_DATA = 22
-REQUEST_PROBLEM_INFORMATION = 23
 WILL_DELAY = 24
-REQUEST_RESPONSE_INFORMATION = 25
-RESPONSE_INFORMATION = 26
-SERVER_REFERENCE = 28
 REASON_STRING = 31
 RECEIVE_MAXIMUM = 33
 TOPIC_ALIAS_MAXIMUM = 34
@@ -40,51 +35,43 @@ MAXIMUM_QOS = 36
 RETAIN_AVAILABLE = 37
 USER_PROPERTY = 38
 MAXIMUM_PACKET_SIZE = 39
-WILDCARD_AVAILABLE = 40
-SUBSCRIPTION_ID_AVAILABLE = 41
-SHARED_AVAILABLE = 42
 
 # User properties are the one thing a packet may hold many of; each costs ten times its bytes as
 # Python objects, so this many are kept of a packet and the rest only checked.
 USER_PROPERTIES_KEPT = 16
 
-_FLAG, _TWO, _FOUR, _VARIABLE, _TEXT, _BINARY, _PAIR = range(7)
-
-# Where a broker may use each: one bit for a packet type (section 2.2.2.2, its table 2-4).
-_CONNACK = 1 << 2
-_PUBLISH = 1 << 3
-_ACKS = 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 9 | 1 << 11  # PUB*, SUBACK, UNSUBACK
-_DISCONNECT = 1 << 14
-_NEVER = 0  # a client's property: a broker that sends it is wrong
-
+# What each property is (0 a flag, 1 two bytes, 2 four, 3 variable, 4 text, 5 binary, 6 a pair of
+# text), from bit 16 on, and where a broker may use it: a bit for each packet type (section
+# 2.2.2.2, table 2-4), 0xAF4 being CONNACK and all acknowledgements, 0x4000 DISCONNECT. No bit: a
+# client's property, with which a broker is wrong.
 _PROPERTIES = {
-    PAYLOAD_FORMAT: (_FLAG, _PUBLISH),
-    MESSAGE_EXPIRY: (_FOUR, _PUBLISH),
-    CONTENT_TYPE: (_TEXT, _PUBLISH),
-    RESPONSE_TOPIC: (_TEXT, _PUBLISH),
-    CORRELATION_DATA: (_BINARY, _PUBLISH),
-    SUBSCRIPTION_ID: (_VARIABLE, _PUBLISH),
-    SESSION_EXPIRY: (_FOUR, _CONNACK),
-    ASSIGNED_CLIENT_ID: (_TEXT, _CONNACK),
-    SERVER_KEEP_ALIVE: (_TWO, _CONNACK),
-    AUTHENTICATION_METHOD: (_TEXT, _CONNACK),
-    AUTHENTICATION_DATA: (_BINARY, _CONNACK),
-    REQUEST_PROBLEM_INFORMATION: (_FLAG, _NEVER),
-    WILL_DELAY: (_FOUR, _NEVER),
-    REQUEST_RESPONSE_INFORMATION: (_FLAG, _NEVER),
-    RESPONSE_INFORMATION: (_TEXT, _CONNACK),
-    SERVER_REFERENCE: (_TEXT, _CONNACK | _DISCONNECT),
-    REASON_STRING: (_TEXT, _CONNACK | _ACKS | _DISCONNECT),
-    RECEIVE_MAXIMUM: (_TWO, _CONNACK),
-    TOPIC_ALIAS_MAXIMUM: (_TWO, _CONNACK),
-    TOPIC_ALIAS: (_TWO, _PUBLISH),
-    MAXIMUM_QOS: (_FLAG, _CONNACK),
-    RETAIN_AVAILABLE: (_FLAG, _CONNACK),
-    USER_PROPERTY: (_PAIR, _CONNACK | _PUBLISH | _ACKS | _DISCONNECT),
-    MAXIMUM_PACKET_SIZE: (_FOUR, _CONNACK),
-    WILDCARD_AVAILABLE: (_FLAG, _CONNACK),
-    SUBSCRIPTION_ID_AVAILABLE: (_FLAG, _CONNACK),
-    SHARED_AVAILABLE: (_FLAG, _CONNACK),
+    1: 0x00008,  # Payload Format Indicator
+    2: 0x20008,  # Message Expiry Interval
+    3: 0x40008,  # Content Type
+    8: 0x40008,  # Response Topic
+    9: 0x50008,  # Correlation Data
+    11: 0x30008,  # Subscription Identifier
+    17: 0x20004,  # Session Expiry Interval
+    18: 0x40004,  # Assigned Client Identifier
+    19: 0x10004,  # Server Keep Alive
+    21: 0x40004,  # Authentication Method
+    22: 0x50004,  # Authentication Data
+    23: 0x00000,  # Request Problem Information
+    24: 0x20000,  # Will Delay Interval
+    25: 0x00000,  # Request Response Information
+    26: 0x40004,  # Response Information
+    28: 0x44004,  # Server Reference
+    31: 0x44AF4,  # Reason String
+    33: 0x10004,  # Receive Maximum
+    34: 0x10004,  # Topic Alias Maximum
+    35: 0x10008,  # Topic Alias
+    36: 0x00004,  # Maximum QoS
+    37: 0x00004,  # Retain Available
+    38: 0x64AFC,  # User Property
+    39: 0x20004,  # Maximum Packet Size
+    40: 0x00004,  # Wildcard Subscription Available
+    41: 0x00004,  # Subscription Identifiers Available
+    42: 0x00004,  # Shared Subscription Available
 }
 
 # Zero is a value that these may not have (sections 3.2.2.3.3, 3.2.2.3.6, 3.3.2.3.4, 3.3.2.3.8).
@@ -225,12 +212,12 @@ def decode_properties(cursor, packet_type):
 
 def _decode_property(cursor, packet_type, found):
     name = cursor.variable()
-    kind, allowed = _PROPERTIES.get(name, (None, 0))
-    if kind is None:
+    known = _PROPERTIES.get(name)
+    if known is None:
         raise BadMessage("unknown property %d" % name, MALFORMED)
-    if not allowed >> packet_type & 1:
+    if not known >> packet_type & 1:
         raise BadMessage("property %d in packet type %d" % (name, packet_type), PROTOCOL_ERROR)
-    value = _READERS[kind](cursor)
+    value = _READERS[known >> 16](cursor)
     if not value and name in _NOT_ZERO:
         raise BadMessage("property %d must not be zero" % name, _NOT_ZERO[name])
     if name in (USER_PROPERTY, SUBSCRIPTION_ID):
@@ -303,7 +290,7 @@ def encode_properties(properties):
     out = bytearray()
     for name in sorted(properties):  # the same bytes on every interpreter
         value = properties[name]
-        write = _WRITERS[_PROPERTIES[name][0]]
+        write = _WRITERS[_PROPERTIES[name] >> 16]
         for one in value if isinstance(value, list) else (value,):
             out.append(name)  # every identifier of the standard is below 128
             out.extend(write(one))
