@@ -23,7 +23,8 @@ interpreter, the agent, and what they need; nothing has to be installed.
   --version            print the versions of agent and interpreter
   --help               print this
 
-  --heap SIZE          before all else: the memory for objects, as 256k (the default) or 1m
+  --heap SIZE          before all else: the memory for objects, as 512k or 1m; 384k at first, on
+                       64 bits 768k
   --init               be the first process of a system (rdinit=, init=): mount what the kernel
                        offers, run /etc/rc once, keep the agent running with /etc/limpet.json
   --python [FILE | -c TEXT | -m MODULE] [ARGUMENT ...]

@@ -25,11 +25,12 @@ from benches.records import BenchError, Missing, Note, Row, Subject, Target
 
 NAME = "rpc"
 CEILING = "driver-ceiling"
-OURS = ("limpet-micropython-gil", "limpet-micropython-gil-w0", "limpet-cpython")
+OURS = ("limpetd", "limpet-micropython-gil", "limpet-micropython-gil-w0", "limpet-cpython")
 PEERS = ("libmosquitto", "paho", "umqtt")
 RATIO_METRICS = ("p50_us", "per_second")
 UNITS = {"p50_us": "us", "p99_us": "us", "per_second": "1/s", "wire_bytes": "B"}
 RECIPES = {
+    "limpetd": lambda name: subjects.limpetd(name, "x86-64", 1),
     "limpet-micropython-gil": lambda name: subjects.agent(name, "micropython-gil", 1),
     "limpet-micropython-gil-w0": lambda name: subjects.agent(name, "micropython-gil", 0),
     "limpet-cpython": lambda name: subjects.agent(name, "cpython", 1),

@@ -16,17 +16,23 @@ from provision import Unavailable, broker
 
 from benches import processes, subjects
 from benches.frame import say
-from benches.records import BenchError, Missing, Row, Subject
+from benches.records import BenchError, Missing, Row, Subject, Target
 
 NAME = "start"
 ONLINE_S = 30
 AGENTS = {
-    "limpet-micropython-gil": ("micropython-gil", 1),
-    "limpet-micropython-gil-w0": ("micropython-gil", 0),
-    "limpet-micropython": ("micropython", 0),
-    "limpet-micropython-armhf": ("micropython-armhf", 0),
-    "limpet-cpython": ("cpython", 1),
+    "limpetd": lambda name: subjects.limpetd(name, "x86-64", 1),
+    "limpetd-armhf": lambda name: subjects.limpetd(name, "armhf", 1),
+    "limpet-micropython-gil": lambda name: subjects.agent(name, "micropython-gil", 1),
+    "limpet-micropython-gil-w0": lambda name: subjects.agent(name, "micropython-gil", 0),
+    "limpet-micropython": lambda name: subjects.agent(name, "micropython", 0),
+    "limpet-micropython-armhf": lambda name: subjects.agent(name, "micropython-armhf", 0),
+    "limpet-cpython": lambda name: subjects.agent(name, "cpython", 1),
 }
+TARGETS = (
+    Target("to online", "limpetd", "online_ms", "<=", 30),
+    Target("to online", "limpetd", "rss_kib", "<=", 0.2, "limpet-cpython"),
+)
 
 
 def add_arguments(parser):
@@ -38,22 +44,24 @@ def run(options):
     """Watch, start, stop; yields records as frame.py says."""
     rounds = options.rounds or (2 if options.quick else 10)
     recipes = []
-    for name, (runtime, workers) in AGENTS.items():
+    for name, recipe in AGENTS.items():
         try:
-            recipes.append(subjects.agent(name, runtime, workers))
+            recipes.append(recipe(name))
             yield Subject(name, recipes[-1].description)
         except Unavailable as error:
             yield Missing(name, str(error))
-    times, missing = measure(recipes, rounds)
+    times, memory, missing = measure(recipes, rounds)
     for name, found in times.items():
         yield Row(NAME, "to online", name, "online_ms", round(statistics.median(found), 1), "ms")
         yield Row(NAME, "to online", name, "slowest_ms", round(max(found), 1), "ms")
+        yield Row(NAME, "to online", name, "rss_kib", memory[name].rss_kib, "KiB")
+        yield Row(NAME, "to online", name, "pss_kib", memory[name].pss_kib, "KiB")
     yield from (Missing(name, reason) for name, reason in missing.items())
 
 
 def measure(recipes, rounds):
-    """All rounds: ({name: [ms]}, {name: reason})."""
-    times, missing = {}, {}
+    """All rounds: ({name: [ms]}, {name: memory once online}, {name: reason})."""
+    times, memory, missing = {}, {}, {}
     try:
         served = broker.start(nodelay=True)
     except Unavailable as error:
@@ -65,17 +73,17 @@ def measure(recipes, rounds):
                 if recipe.name in missing:
                     continue
                 try:
-                    taken = time_start(recipe, running_broker, watcher)
+                    taken, memory[recipe.name] = time_start(recipe, running_broker, watcher)
                 except Unavailable as error:
                     missing[recipe.name] = str(error)
                     continue
                 if number:
                     times.setdefault(recipe.name, []).append(taken)
-    return times, missing
+    return times, memory, missing
 
 
 def time_start(recipe, served, watcher):
-    """Start one agent in a fresh folder, and the ms until its status says online."""
+    """Start one agent in a fresh folder: the ms until its status says online, and its memory."""
     with tempfile.TemporaryDirectory(prefix="limpet-bench-") as folder:
         command = recipe.command(served, folder)
         began = time.monotonic()
@@ -83,7 +91,7 @@ def time_start(recipe, served, watcher):
             seen = watcher.await_online(recipe.name, began + ONLINE_S)
             if seen is None:
                 raise Unavailable("never online: " + running.explain())
-            return (seen - began) * 1000
+            return (seen - began) * 1000, processes.read_memory(running.process.pid)
 
 
 class Watcher:

@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import Callable
 from typing import NamedTuple
 
-from provision import broker, runtimes
+from firmwares import linux, targets
+from provision import broker, package, runtimes
 
 from benches import programs
 from benches.records import Subject
@@ -64,16 +65,37 @@ def agent(name, runtime, workers, entry=None):
     found = runtimes.get(runtime)
 
     def command(served, folder):
-        path = os.path.join(folder, name + ".json")
-        data = os.path.join(folder, name + ".data")
-        os.makedirs(data, exist_ok=True)
-        settings = {"host": served.host, "port": served.port}
-        with open(path, "w") as file:
-            json.dump({"device": name, "mqtt": settings, "workers": workers, "data": data}, file)
-        return [found.path, *([entry] if entry else ["-m", "agent"]), "--config", path]
+        words = [entry] if entry else ["-m", "agent"]
+        return [found.path, *words, "--config", _configure(name, workers, served, folder)]
 
     description = "the agent, workers %s, on %s" % (workers, describe_runtime(found))
     return Recipe(name, description, "result", command, {})
+
+
+def limpetd(name, target, workers, tls=True):
+    """The agent in its single file for `target`, under qemu-user where that is another machine."""
+    path = linux.program(target, tls)
+    emulator = targets.TARGETS[target].emulator
+    words = package.emulator("qemu-user-static", emulator) if emulator else []
+
+    def command(served, folder):
+        return [*words, path, "--config", _configure(name, workers, served, folder)]
+
+    size = os.path.getsize(path)
+    how = ", emulated" if emulator else ""
+    description = "limpetd for %s%s, %d bytes, workers %s" % (target, how, size, workers)
+    return Recipe(name, description, "result", command, {})
+
+
+def _configure(name, workers, served, folder):
+    """Write the agent's configuration into `folder`; returns its path."""
+    path = os.path.join(folder, name + ".json")
+    data = os.path.join(folder, name + ".data")
+    os.makedirs(data, exist_ok=True)
+    settings = {"host": served.host, "port": served.port}
+    with open(path, "w") as file:
+        json.dump({"device": name, "mqtt": settings, "workers": workers, "data": data}, file)
+    return path
 
 
 def peer(name, description, command, environment=None):
