@@ -149,7 +149,7 @@ class Once:
         if entry.state == RUNNING:
             return RUNNING
         if entry.state == UNKEPT:
-            raise ResultNotKept("it ran to its end; the answer could not be stored", _DONE)
+            raise ResultNotKept("it has ended; the answer could not be stored", _DONE)
         record = self._read(entry)
         if record is None:
             raise ResultNotKept("the stored answer cannot be read any more", {"done": None})

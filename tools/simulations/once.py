@@ -214,7 +214,7 @@ class Simulation:
                 self._lie(caller, "expired, and it took effect")
             return
         if answer == "result-not-kept":
-            if not self._effects(caller):
+            if not self._effects(caller) and not caller.cancelled:
                 self._lie(caller, "its result was not kept, and there was no effect")
             caller.final = caller.final or answer
             return
