@@ -21,15 +21,15 @@ from benches.records import Missing, Note, Row, Subject, Target
 
 NAME = "schedule"
 PROGRAM = os.path.join(programs.HERE, "peers", "schedule_years.py")
-YEARS, ENTRIES, KEPT = 10, 50, 100
+YEARS, ENTRIES, KEPT, REMEMBERED = 10, 50, 100, 200
 TIMED = ("cpython", "micropython-gil", "micropython")
 COUNTED = ("micropython-armhf", "micropython-gil")
 LIMIT_S = 600  # a run that takes longer than this is stuck
 TARGETS = (
     Target("years", "limpet-cpython", "cpu_s", "<=", 10),
     Target("years", "limpet-cpython", "runs", ">=", 250_000),
-    # 40 KiB for these and a journal of 200 entries
     Target("heap", "limpet-micropython-armhf", "heap_kib", "<=", 30),
+    Target("journal", "limpet-micropython-armhf", "with_schedules_kib", "<=", 40),
 )
 
 
@@ -37,6 +37,7 @@ def run(options):
     """Simulate on each runtime, then load; yields records as frame.py says."""
     years = 1 if options.quick else YEARS
     yield Note("years: %d simulated years of %d schedules" % (years, ENTRIES))
+    yield Note("journal: %d commands that take effect once; `repeat` writes nothing" % REMEMBERED)
     yield Note("heap: what %d schedules take, beside code and constants" % KEPT)
     for name in sorted({*TIMED, *COUNTED}):
         try:
@@ -47,7 +48,11 @@ def run(options):
     for name in TIMED:
         yield from on_runtime(name, "years", lambda path: simulate(path, years))
     for name in COUNTED:
-        yield from on_runtime(name, "heap", load)
+        rows = list(on_runtime(name, "heap", load))
+        yield from rows
+        kib = [row.value for row in rows if getattr(row, "metric", None) == "heap_kib"]
+        if kib:
+            yield from on_runtime(name, "journal", lambda path, kib=kib: remember(path, kib[0]))
 
 
 def on_runtime(name, case, measure):
@@ -88,6 +93,19 @@ def load(path):
     return (
         ("heap_kib", round(found["bytes"] / 1024, 1), "KiB"),
         ("bytes_per_schedule", found["bytes"] // KEPT, "B"),
+    )
+
+
+def remember(path, schedules):
+    """(metric, value, unit) of a journal: its heap, alone and with the schedules; its writes."""
+    with tempfile.TemporaryDirectory(prefix="limpet-bench-") as folder:
+        found = call(path, "journal", str(REMEMBERED), folder)
+    heap_kib = found["bytes"] / 1024
+    return (
+        ("heap_kib", round(heap_kib, 1), "KiB"),
+        ("with_schedules_kib", round(heap_kib + schedules, 1), "KiB"),
+        ("syncs_per_once", round(found["syncs"], 2), ""),
+        ("bytes_per_once", round(found["written_bytes"]), "B"),
     )
 
 

@@ -1,5 +1,5 @@
-"""Schedules in simulated time, and in memory: `INTERPRETER schedule_years.py years YEARS ENTRIES`
-and `INTERPRETER schedule_years.py heap ENTRIES FOLDER`.
+"""Schedules in simulated time, and in memory: `INTERPRETER schedule_years.py years YEARS ENTRIES`,
+`INTERPRETER schedule_years.py heap ENTRIES FOLDER`, and `... journal ENTRIES FOLDER`.
 
 Runs on every interpreter, and prints one JSON object. `years` walks from wake-up to wake-up and
 starts every run that is due; `heap` tells what the runner holds once it has loaded so many
@@ -17,7 +17,10 @@ sys.path.append(_HERE + "/../../../compat")
 from interpreter import ticks_diff, ticks_ms  # noqa: E402 - found through the path set above
 
 from agent import schema  # noqa: E402
+from agent.commands.message import Address, Request  # noqa: E402
+from agent.commands.once import Once, make_ticket  # noqa: E402
 from agent.errors import BadParams  # noqa: E402
+from agent.records import Records  # noqa: E402
 from agent.schedule.book import Book  # noqa: E402
 from agent.schedule.entry import DECLARATION, make_entry  # noqa: E402
 from agent.schedule.runner import Runner  # noqa: E402
@@ -106,8 +109,35 @@ def heap(entries, folder):
     return found
 
 
+def journal(entries, folder):
+    """What the heap holds more with a journal of so many entries, and what each cost."""
+    clock = Clock()
+    gc.collect()
+    before = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
+    once = Once(Records(folder, "journal"), clock, entries, 65536, 0)
+    once.recover(1)
+    for number in range(entries):
+        address = Address("request-%012d" % number, "limpet/reply/bench/device", None, "")
+        request = Request(address, "m", {}, clock.now() + 60000, None, 2000, None)
+        ticket = make_ticket("", address.id, "valve.open", {"degrees": number})
+        once.promise(ticket, request)
+        once.write()
+        once.end(ticket, {"result": {"degrees": number}})
+        once.write()
+    address = request = ticket = None
+    gc.collect()
+    after = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
+    found = once.figures()
+    words = {"bytes": after - before, "entries": found["entries"]}
+    words["syncs"] = found["syncs"] / entries
+    words["written_bytes"] = found["written_bytes"] / entries
+    return words
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "years":
         print(json.dumps(years(int(sys.argv[2]), int(sys.argv[3]))))
+    elif sys.argv[1] == "journal":
+        print(json.dumps(journal(int(sys.argv[2]), sys.argv[3])))
     else:
         print(json.dumps(heap(int(sys.argv[2]), sys.argv[3])))
