@@ -37,6 +37,9 @@ BASE = "limpet/pump/"
 ROOM = 6
 
 
+_open = []  # the executor of the newest bench
+
+
 class Clock(clocks.Clock):
     """A clock that a test may move forward, and does not stand still."""
 
@@ -120,6 +123,9 @@ class Bench:
         boot.record(store, self.boot, 0)
         for address, words in self.once.recover(self.boot.number):
             self.service.tell(address, words)
+        if _open:
+            _open.pop().stop()  # of the bench before: threads add up, and a heap is small
+        _open.append(self.executor)
         self.executor.start()
 
     def _make_jobs(self):

@@ -68,6 +68,11 @@ class Executor:
         for thread in self._threads:
             thread.start()
 
+    def stop(self):
+        """Let idle workers end: for tests, which outlive their executors."""
+        for _ in self._threads:
+            self._inbox.put(None)
+
     def check_room(self, command, batch):
         """Raise Busy unless there is room for `command` and for the Tasks in `batch` before it.
 
@@ -240,6 +245,8 @@ class Executor:
     def _work(self, index):
         while True:
             job = self._inbox.get()
+            if job is None:
+                return
             self.running[index] = _Slot(job.task.command.name, self._clock.now(), job)
             try:
                 pause = job.turn(self._has_waiting) if self._may_run(job) else _SKIP
