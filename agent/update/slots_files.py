@@ -47,15 +47,15 @@ class Files(starting.Files):
         """Remove an empty folder."""
         os.rmdir(path)
 
-    def ask(self, path, word):
-        """How an executable ends when it is started with one word; it has some seconds for it.
+    def ask(self, path, words):
+        """How an executable ends when it is started with `words`; it has some seconds for it.
 
         The one call here that waits: just before a restart, and a broker is patient for longer.
         """
         from agent import system_calls
 
         calls = system_calls.load()
-        pid = calls.spawn([path, word], None, None, None, [])
+        pid = calls.spawn([path] + list(words), None, None, None, [])
         for _ in range(_ASKED_S * 20):
             status = calls.wait(pid)
             if status is not None:

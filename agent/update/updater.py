@@ -79,7 +79,7 @@ class Updater:
         self.last = None  # the decision last made: (sequence, kind, reason)
         self._is_up = False
         self._ping = self._pinged = None
-        self._ping_at = self._fed_at = 0
+        self._ping_at = self._fed_at = self._held_at = 0
         self._health = self._make_health()
         self._told = False
 
@@ -285,7 +285,8 @@ class Updater:
         if self._work is not None:
             times.append(self._depot.due if self._depot.is_waiting else 0)
         if self._health is not None:
-            times += [self._ping_at if self._is_up else None, self._fed_at, self._health.due]
+            due = min(self._health.due, self._ping_at) if self._is_up else self._health.due
+            times += [max(due, self._held_at), self._fed_at]
         times = [one for one in times if one is not None]
         return min(times) if times else None
 
@@ -296,10 +297,17 @@ class Updater:
             self._go_on(now)
         elif self._retry_at is not None and now >= self._retry_at:
             self._begin()
-        if self._health is not None:
-            self._prove(now)
-        if self._look_at is not None and now >= self._look_at:
-            self._look(now)
+        try:
+            if self._health is not None:
+                self._prove(now)
+            if self._look_at is not None and now >= self._look_at:
+                self._look(now)
+        except (LimpetError, OSError) as error:
+            # The record cannot be written now, or what is staged is not fit: said, and seen later.
+            self._held_at = now + LOOK_MS
+            if self.slots.state.kind != "staged":
+                self._look_at = None
+            self._report(reason=str(error))
 
     def _go_on(self, now):
         try:
@@ -370,6 +378,8 @@ class Updater:
         if now >= self._fed_at:
             self._fed_at = now + FEED_MS
             starting.watch(starting.STALLED_S)
+        if now < self._held_at:
+            return
         if self._is_up and now >= self._ping_at:
             self._send_ping(now)
         checks = [(name, check()) for name, check in self.checks]
