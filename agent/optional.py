@@ -28,7 +28,9 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
+        self._apps = None
         self._loaders = {
+            "app": self._load_app,
             "config": self._load_config,
             "job": self._load_job,
             "log": self._load_log,
@@ -149,8 +151,47 @@ class Optional:
         if agent.storage is None:
             if _has_stored(agent.config["data"], "job-"):
                 agent.service.load_jobs()
-            if _has_stored(agent.config["data"], "schedule-"):
+            if self._app_places():
+                self.open_apps()  # before the schedules, which may run their commands
+            if self._has_schedules():
                 self.open_runner()
+
+    def _has_schedules(self):
+        return _has_stored(self._agent.config["data"], "schedule-")
+
+    def _app_places(self):
+        """{name: folder} of the apps that came with the release, and of those laid beside it."""
+        from agent.apps.host import places_in
+
+        found = {}
+        for folder in (_beside("apps"), self._agent.config["data"] + "/apps"):
+            found.update(places_in(folder) if folder else {})
+        return found
+
+    def open_apps(self):
+        """The apps of the device's owner, loaded where there is one, or at the first question."""
+        if self._apps is None:
+            from agent.apps.board import Board
+            from agent.apps.host import Host
+
+            agent = self._agent
+            self._apps = board = Board(agent, self.open_runner, self._has_schedules)
+            board.host = Host(agent.store, self._app_places, board)
+            agent.parts.append(board)
+            try:
+                board.host.begin(agent.clock.now())
+                board.forget_others()
+            except (LimpetError, ValueError) as error:
+                agent.log.error("apps cannot be started: %s", error)
+            checks = getattr(agent.update, "checks", None)
+            if checks is not None:
+                checks.append(("apps", lambda: not board.host.ail()))
+        return self._apps.host
+
+    def _load_app(self):
+        from agent.commands import app
+
+        return app.commands(self.open_apps())
 
     def open_runner(self):
         """What runs schedules, loaded with the first, or with the first question about one."""
@@ -182,8 +223,9 @@ class Optional:
 
     def run_ended(self, identity, words):
         """A run that a schedule asked for has ended, with these words."""
-        if self._runner is not None:
-            self._runner.ended(identity)
+        title = self._runner.ended(identity) if self._runner is not None else None
+        if title is not None and self._apps is not None:
+            self._apps.ended(title, words)
         if "error" in words:
             self._report_run({"what": "failed", "run": identity, "error": words["error"]})
 
@@ -317,6 +359,12 @@ class Optional:
         """What `about` says of it."""
         keeper = self._agent.hardware.keeper
         return {"absent": self._no_watchdog} if keeper is None else keeper.about()
+
+
+def _beside(name):
+    """The path of a folder beside `agent`, where that is a folder; None for a frozen one."""
+    parts = __file__.rsplit("/", 2)
+    return "%s/%s" % (parts[0], name) if len(parts) == 3 else None
 
 
 def _has_stored(folder, start):

@@ -79,6 +79,15 @@ class Registry:
                 raise ValueError("%s: the mode is PLAIN, INLINE or a Task" % command.name)
             place[command.name] = command
 
+    def has_family(self, name):
+        """Whether commands of that family are known, loaded or not."""
+        return name in self._all_families()
+
+    def remove(self, family):
+        """Make the commands of a family unknown."""
+        for name in [each for each in self._commands if _family(each) == family]:
+            del self._commands[name]
+
     def find(self, name):
         """The command called `name`. Raises UnknownMethod."""
         command = self._commands.get(name)

@@ -151,11 +151,12 @@ class Runner:
         self._book.write(_make_record(record["spec"], record["maker"], entry))
 
     def ended(self, request_id):
-        """A run that was handed over has ended, however it did."""
+        """A run that was handed over has ended, however it did; returns its schedule's name."""
         name = self._under_way.pop(request_id, None)
         if name is not None:
             self._schedule.ended(name)
             self._plan_wake_up()
+        return name
 
     def add(self, spec, entry, maker, is_replacing):
         """Keep a schedule: a checked DECLARATION and the Entry made of it; returns that.

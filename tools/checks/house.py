@@ -14,11 +14,17 @@ MAX_FUNCTION_LINES = 50
 # Imports go down only: a file may import what stands above its own row, and its own row. The first
 # pattern that fits a module decides.
 LAYERS = (
-    ("the standard library's stand-ins", ("interpreter", "threading", "queue", "wakeup", "fcntl")),
+    (
+        "the standard library's stand-ins",
+        ("interpreter", "loading", "threading", "queue", "wakeup", "fcntl"),
+    ),
     ("errors and clock", ("agent", "agent.errors", "agent.clock")),
     (
         "pure",
         (
+            "agent.apps",
+            "agent.apps.manifest",
+            "agent.apps.trust",
             "agent.schema",
             "agent.strict_json",
             "agent.ed25519",
@@ -98,6 +104,8 @@ LAYERS = (
             "agent.bridge",
             "agent.tuning",
             "agent.schedule.runner",
+            "agent.apps.board",
+            "agent.apps.host",
         ),
     ),
     (
