@@ -25,6 +25,9 @@ IN_FLIGHT = 4  # messages of one stream on their way
 WINDOW = 4  # messages of input that wait to be read
 HARD_LIMIT = 8  # times its room that a generator may write without a yield
 MOST_ENDING = 8  # streams of commands that ended, whose last output has not left
+# Of output in a message: what is under way leaves in one write, and a heap of 256 KiB has no
+# 16 KiB in one piece for it after some use; a flood of output ended the agent there.
+MOST_OUT_BYTES = 2048
 OVERHEAD_BYTES = 600  # of a packet: topic, seal, properties and the line before the bytes
 LEAST_BYTES = 64
 
@@ -170,7 +173,7 @@ class Streams:
         self._link = link
         self._gate = gate
         self._base = base + "stream/"
-        self._out_bytes = max(LEAST_BYTES, out_bytes - OVERHEAD_BYTES)
+        self._out_bytes = min(MOST_OUT_BYTES, max(LEAST_BYTES, out_bytes - OVERHEAD_BYTES))
         self._in_bytes = max(LEAST_BYTES, in_bytes - OVERHEAD_BYTES)
         self._stir = stir
         self._is_listening = False
