@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from provision import broker as brokers
 from test_link_mosquitto import VERSIONS, Here
 
 from agent.mqtt.outbox import Delivered
@@ -68,6 +69,40 @@ def test_a_cut_after_any_byte_loses_nothing_and_doubles_no_qos_2(broker, version
 @VERSIONS
 def test_one_byte_at_a_time_changes_nothing(broker, version):
     check(broker, version, Fault(piece=1))
+
+
+@VERSIONS
+def test_packets_that_come_merged_change_nothing(broker, version):
+    check(broker, version, Fault("merge"))
+
+
+@VERSIONS
+def test_five_seconds_of_delay_lose_nothing(broker, version):
+    """The keep-alive of two seconds ends the connection first; what comes late is void."""
+    assert check(broker, version, Fault("delay", TO_CLIENT, 60)) == 1
+
+
+@VERSIONS
+def test_another_broker_behind_the_same_address_gets_all_that_is_owed(broker, version):
+    with (
+        brokers.start(True) as other,
+        Wire(
+            broker.host, broker.port, [Fault("cut", TO_CLIENT, 60)], [(other.host, other.port)]
+        ) as wire,
+        Here(wire, version, keep_alive_s=2) as here,
+    ):
+        here.link.subscribe("swap", 2)
+        sent = {b"%d" % number for number in range(6)}
+        for payload in sorted(sent):
+            here.link.publish("swap", payload, 1 + int(payload) % 2)
+        for _ in sent:
+            assert here.until(Delivered).reason < 0x80
+        while wire.connections < 2:
+            here.events += here.link.receive(here.clock.now())
+        # The subscription is there too, so what is published now comes back.
+        here.until(Connected, lambda event: not event.session_present and wire.connections == 2)
+        here.link.publish("swap", b"end", 1)
+        here.until(Received, lambda event: event.message.payload == b"end")
 
 
 @VERSIONS

@@ -5,18 +5,23 @@ every place in turn. Host only: it uses a thread for each direction of a connect
 """
 
 import contextlib
+import select
 import socket
 import struct
 import threading
+import time
 
 TO_BROKER, TO_CLIENT = 0, 1
+DELAY_S = 5
+MERGED_WITHIN_S = 0.05
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: close() sends RST
 
 
 class Fault:
-    """What befalls one connection, in one direction, after so many bytes: cut, reset or stall.
+    """What befalls a connection, in one direction, after so many bytes: cut, reset, stall, delay.
 
-    `piece` is how many bytes are handed on at a time, 0 for as they come.
+    `piece` is how many bytes are handed on at a time, 0 for as they come; a `merge` hands them on
+    only when none have come for a while, as one.
     """
 
     def __init__(self, kind="none", direction=TO_CLIENT, after=0, piece=0):
@@ -27,10 +32,13 @@ class Fault:
 
 
 class Wire:
-    """`faults` are for the connections in order; those that follow have none."""
+    """`faults` are for the connections in order; those that follow have none.
 
-    def __init__(self, host, port, faults=()):
-        self._target = (host, port)
+    With `others`, a list of (host, port), each connection goes to the next broker of all of them.
+    """
+
+    def __init__(self, host, port, faults=(), others=()):
+        self._targets = [(host, port), *others]
         self._faults = list(faults)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host, self.port = self._listener.getsockname()
@@ -70,7 +78,8 @@ class Wire:
             try:
                 if self.down:
                     raise OSError("down")
-                broker = socket.create_connection(self._target)
+                target = self._targets[self.connections % len(self._targets)]
+                broker = socket.create_connection(target)
             except OSError:
                 client.close()
                 continue
@@ -88,7 +97,14 @@ class Wire:
         left = fault.after if direction == fault.direction and fault.kind != "none" else None
         with contextlib.suppress(OSError):
             while data := source.recv(4096):
-                if left is not None and len(data) > left:
+                if fault.kind == "merge":
+                    data += self._gather(source)
+                elif fault.kind == "delay":
+                    if left is not None and len(data) > left:
+                        self.met += 1
+                        time.sleep(DELAY_S)
+                        left = None
+                elif left is not None and len(data) > left:
                     target.sendall(data[:left])
                     self._break(source, target, fault)
                     return
@@ -98,6 +114,16 @@ class Wire:
         for channel in (source, target):
             with contextlib.suppress(OSError):
                 channel.shutdown(socket.SHUT_RDWR)
+
+    def _gather(self, source):
+        """What comes until nothing has come for a while."""
+        data = b""
+        while select.select([source], [], [], MERGED_WITHIN_S)[0]:
+            more = source.recv(4096)
+            if not more:
+                break
+            data += more
+        return data
 
     def _hand_on(self, target, data, piece):
         for at in range(0, len(data), piece or len(data)):
