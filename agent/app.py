@@ -86,6 +86,9 @@ class Agent:
         self.operation = Operation(self)
         self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep]
         self.parts.append(self.operation)
+        self._ntp = connection.make_ntp(config, self.clock, self.log, self._resolver)
+        if self._ntp is not None:
+            self.parts.append(self._ntp)
         self.optional.begin()
 
     def _begin(self):
@@ -209,7 +212,11 @@ class Agent:
     def step(self):
         """One turn of the loop, which ends in waiting for what comes next."""
         now = self.clock.now()
-        self._take_events(now)
+        # TLS needs a right clock, so where there are time servers they are asked before it.
+        ntp = self._ntp
+        is_held = ntp is not None and ntp.is_new and self.config["mqtt"]["tls"] is not None
+        if not is_held:
+            self._take_events(now)
         for part in self.parts:  # before the bridge, which commits what is to run
             due = part.due
             if due is not None and now >= due:
@@ -218,7 +225,7 @@ class Agent:
         is_checking = self.bridge.step()
         has_more = self.service.step() or is_checking
         self.link.send(now)
-        if not has_more:
+        if not has_more and (not is_held or ntp.is_new):
             self.link.wait(self._pause())
 
     def _take_events(self, now):

@@ -43,6 +43,7 @@ class Clock:
         self._stored_unix_ms = stored_unix_ms
         self._synced_file = synced_file
         self._was_set = False  # in this run, by somebody who may
+        self._learned_ms = None  # the wall clock's time when `now` was 0, as a time server said
         # (now, ticks) at one moment, replaced as a whole: whichever thread does it, the pair stays
         # true, so there is no lock.
         self._state = (0, self._ticks())
@@ -65,12 +66,18 @@ class Clock:
         shown = self._system()
         if shown >= LEAST_UNIX_S * 1000 and self._is_vouched_for():
             return shown, "synced"  # whatever an earlier run believed: it may have been wrong
+        if self._learned_ms is not None:
+            return self._learned_ms + self.now(), "synced"
         least = self._stored_unix_ms + self.now() if self._stored_unix_ms else 0
         if shown < least:
             return least, "restored"
         if shown < LEAST_UNIX_S * 1000:
             return shown, "unset"
         return shown, "restored"
+
+    def learn(self, unix_ms):
+        """It is this late, says who is believed; the system's clock is left as it is."""
+        self._learned_ms = unix_ms - self.now()
 
     def set_wall(self, unix_ms):
         """Set the system's clock, which whoever does it vouches for. Raises OSError."""

@@ -88,6 +88,20 @@ _CLOCK = (
         "/run/systemd/timesync/synchronized",
         about="exists once the system vouches for its clock; null where nobody does",
     ),
+    schema.sequence(
+        "ntp",
+        schema.structure(
+            "server",
+            (
+                schema.text("host", low=1, high=255),
+                schema.integer("port", 123, low=1, high=65535),
+            ),
+        ),
+        [],
+        high=8,
+        about="time servers, asked in this order; with tls before the first connection",
+    ),
+    schema.boolean("ntp_sets", False, about="the system's clock too, which TLS goes by"),
 )
 
 _ROOT = (

@@ -3,7 +3,7 @@
 The one rule: a change of settings makes the same as a start would. Nothing here connects.
 """
 
-from interpreter import THREADS, random_bytes
+from interpreter import THREADS, random_bytes, socket_address
 
 from agent.mqtt import link, settings
 from agent.mqtt.backoff import Backoff
@@ -40,6 +40,28 @@ def link_options(config, resolver):
     backoff = Backoff(random_bytes, first_ms, most_ms)
     transport = link.transport(mqtt["tls"], mqtt["websocket"], resolver)
     return brokers, backoff, mqtt["connect_timeout_s"] * 1000, transport
+
+
+def make_ntp(config, clock, log, resolver):
+    """What asks for the time, where servers are configured, else None."""
+    options = config["clock"]
+    if not options["ntp"]:
+        return None
+    from agent.ntp import Ntp
+
+    def take(unix_ms):
+        if options["ntp_sets"]:
+            try:
+                clock.set_wall(unix_ms)
+            except OSError as error:
+                log.warning("the system's clock cannot be set: %s", error)
+        clock.learn(unix_ms)
+
+    def warn(text):
+        log.warning("%s", text)
+
+    servers = [(one["host"], one["port"]) for one in options["ntp"]]
+    return Ntp(servers, take, warn, resolver.look if resolver else socket_address)
 
 
 def call_targets(config):

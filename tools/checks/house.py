@@ -26,6 +26,7 @@ LAYERS = (
             "agent.apps.manifest",
             "agent.apps.trust",
             "agent.schema",
+            "agent.sntp",
             "agent.strict_json",
             "agent.ed25519",
             "agent.hmac_sha256",
@@ -58,6 +59,7 @@ LAYERS = (
         "devices, store, link",
         (
             "agent.store",
+            "agent.ntp",
             "agent.records",
             "agent.schedule.book",
             "agent.log",
