@@ -364,6 +364,8 @@ _timer = None
 
 def _shell(seconds):
     # os.system's shell is our child; the one it leaves behind waits, and kills us or is killed.
+    if here is None:
+        raise OSError("no slot was started")
     name = here[1].replace("'", "") + "/watch"
     wait = (
         "(sleep %d; kill -9 $PPID) >/dev/null 2>&1 & echo $! >" % seconds if seconds else "rm -f"

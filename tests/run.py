@@ -1,6 +1,7 @@
 """Runs portable test files on any interpreter: `micropython tests/run.py [FILE ...]`.
 
-Without files it runs `tests/test_*.py` and `tests/contract/test_*.py`. A test is a module-level
+Without files it runs `tests/test_*.py` and `tests/contract/test_*.py`; all of them at once no longer
+fit into the heap of a stock build, so `--share=K/N` runs every Nth file, from the Kth on. A test is a module-level
 function `test_*`; where its module has `IMPLEMENTATIONS`, a list of (name, object), it is called
 once for each. The last line counts, and the status is 1 after a failure. pytest runs the same
 files on CPython; this file needs nothing but the interpreter.
@@ -98,6 +99,9 @@ def main(arguments):
     for argument in [a for a in arguments if a.startswith("-k=")]:
         wanted = argument[3:]
     files = [a for a in arguments if not a.startswith("-")] or find_files()
+    for argument in [a for a in arguments if a.startswith("--share=")]:
+        first, every = argument[8:].split("/")
+        files = files[int(first) - 1 :: int(every)]
     count = Count()
     for path in files:
         run_file(path, wanted, count)

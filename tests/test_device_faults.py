@@ -34,11 +34,11 @@ PATHS = {
 # A call of each family that opens its device.
 CALLS = (
     ("gpio.read", PATHS["gpio"], {"line": 1}),
-    ("gpio.wait", PATHS["gpio"], {"line": 1, "wait_ms": 5}),
-    ("input.read", PATHS["input"], {"wait_ms": 5}),
+    ("gpio.wait", PATHS["gpio"], {"line": 1, "wait_ms": 200}),
+    ("input.read", PATHS["input"], {"wait_ms": 200}),
     ("tape.status", PATHS["tape"], {}),
     ("i2c.read", PATHS["i2c"], {"address": 0x48, "register": 0}),
-    ("uart.read", PATHS["uart"], {"wait_ms": 5}),
+    ("uart.read", PATHS["uart"], {"wait_ms": 200}),
     ("modbus.read", PATHS["uart"], {"address": 0, "wait_ms": 5, "tries": 1}),
     ("rtc.read", PATHS["rtc"], {}),
     ("spi.transfer", PATHS["spi"], {"data": [1]}),

@@ -16,7 +16,7 @@ from firmwares import linux, targets
 from provision import Unavailable, package, runtimes
 
 from checks import house
-from checks.result import ROOT, Result, log_folder, log_path, run, run_once, run_tests
+from checks.result import ROOT, Result, log_folder, log_path, run, run_once, run_shares, run_tests
 
 # run(size) -> Result, size being 'quick', 'usual' or 'full'; quick: part of --quick;
 # default: part of a run that names none.
@@ -61,7 +61,7 @@ def suite_on(name):
             runtime = runtimes.get(name)
         except Unavailable as reason:
             return Result(unavailable=["%s: %s" % (name, reason)])
-        result = run_tests("suite-" + name, [runtime.path, "tests/run.py"], 900)
+        result = run_shares("suite-" + name, [runtime.path, "tests/run.py"], 900)
         result.notes.insert(0, "%s %s, threads: %s" % (name, runtime.version, runtime.threads))
         return result
 
@@ -77,7 +77,7 @@ def suite_frozen(size):
         return Result(unavailable=["limpetd-armhf: %s" % reason])
     # What is packed keeps its tables in the heap, and all of the tests load all of it.
     command = [*words, "--python", "-X", "heapsize=2m", "tests/run.py", "--frozen"]
-    return run_tests("suite-limpetd-armhf", command, 900)
+    return run_shares("suite-limpetd-armhf", command, 900)
 
 
 def sizes(size):

@@ -4,6 +4,7 @@ The one rule: a part that ran no test has failed; counts come from what the comm
 """
 
 import collections
+import concurrent.futures
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from provision import cache
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SHARES = 24  # of the portable tests: some want 200 KB in one piece, of 1 MB on 32 bits
 _RUNNER_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 _RUNNER_SKIP = re.compile(r"^skipped \S+ - (.*)$", re.M)
 _PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] \S+ (.*)$", re.M)
@@ -91,6 +93,31 @@ def run_tests(name, command, timeout_s, extra_environment=None):
         failed = failed or 1
     logs = [log_path(name)] if failed else []
     return Result(passed, failed, skipped, skip_reasons(output), logs)
+
+
+def run_shares(name, command, timeout_s):
+    """A Result of the portable tests, each share of them in an interpreter of its own.
+
+    Loaded into one, they outgrow the heap of a stock MicroPython; two run at once.
+    """
+
+    def share(number):
+        words = [*command, "--share=%d/%d" % (number, SHARES)]
+        label = "%s-%d" % (name, number)
+        status, output = run(label, words, timeout_s)
+        passed, failed, skipped = count(output)
+        if status != 0 or not passed:
+            failed = failed or 1
+        logs = [log_path(label)] if failed else []
+        return Result(passed, failed, skipped, [], logs), output
+
+    total, outputs = Result(), []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for result, output in pool.map(share, range(1, SHARES + 1)):
+            total.add(result)
+            outputs.append(output)
+    total.notes = skip_reasons("\n".join(outputs))
+    return total
 
 
 def skip_reasons(output):
