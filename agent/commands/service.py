@@ -88,6 +88,7 @@ class Service:
         self._make_streams = None
         self._streams = None  # of long work, once there is some
         self._addresses = {}  # key of a `once` request under way: where its answer goes
+        self.launched = False  # whether the last commit gave a worker something to do
         self.restarts = False  # whether the agent is to end, and to be started again
         self.answered = 0
         self.declined = 0  # requests answered `busy` because the link could take no more responses
@@ -212,7 +213,8 @@ class Service:
             params = request.params
             if params or command.params:
                 params = self._registry.checked_params(command, params)
-            ticket = None if command.repeat == "repeat" else self._ticket(command, document, address)
+            is_once = command.repeat != "repeat"
+            ticket = self._ticket(command, document, address) if is_once else None
         except LimpetError:
             # A known id gets its answer, whatever speaks against running the request now.
             ticket = _ticket_of(document, address)
@@ -261,6 +263,7 @@ class Service:
 
     def commit(self):
         """Journal, then start and answer what came or ended since the last commit."""
+        self.launched = False
         if self._executor.jobs:
             job = self._executor.hear()
             while job is not None:
@@ -335,6 +338,7 @@ class Service:
             self._reply_due = job.reply_at
         if task.request.reply_within_ms == 0:
             self._promote(job)
+        self.launched = job.on_worker
         self._executor.launch(job)
 
     # Runs that nobody asked for over the link: schedules.
