@@ -32,6 +32,7 @@ from agent.voice import Trail, Voice
 
 REFUSED = 0x80  # from here on a code of SUBACK is a refusal: MQTT 5, section 3.9.3
 
+HOLD_MS = link.SOON_MS  # what is to be sent waits so long for the answer of a worker
 DRAIN_MS = 2000  # of answers at the end; a caller who gets none asks again, and is answered then
 LONGEST_SPREAD_MS = 600_000
 
@@ -42,6 +43,8 @@ AUTO_WORKERS = {"gil": 1, "unsafe": 0, "none": 0}
 
 class Agent:
     """All parts of one device. `config` is what `agent.config.load` returns, `file` its path."""
+
+    _holds = False  # whether what is to be sent was held back in this turn
 
     def __init__(self, config, file=None, write_log=None):
         self.file = file
@@ -224,9 +227,13 @@ class Agent:
         self.update.step(now)  # at each turn: a depot's bytes may have come
         is_checking = self.bridge.step()
         has_more = self.service.step() or is_checking
-        self.link.send(now)
+        # What a worker has just begun mostly ends at once: then acknowledgement and answer leave
+        # in one write. Whatever waits is held back once, by one turn and HOLD_MS at most.
+        self._holds = self.service.launched and not self._holds
+        if not self._holds:
+            self.link.send(now)
         if not has_more and (not is_held or ntp.is_new):
-            self.link.wait(self._pause())
+            self.link.wait(HOLD_MS if self._holds else self._pause())
 
     def _take_events(self, now):
         for event in self.link.receive(now):

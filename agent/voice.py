@@ -63,7 +63,7 @@ class Trail:
     @property
     def due(self):
         """When `step` is wanted, in ms; None for never."""
-        return self._gate.due()
+        return self._gate.due
 
     def step(self, now):
         """Say what is due; what finds no room is counted."""

@@ -74,15 +74,6 @@ def _bind_to_itself(channel):
     channel.connect(address)
 
 
-def drain(channel):
-    """Read a non-blocking socket empty."""
-    try:
-        while channel.recv(64):
-            pass
-    except OSError:
-        pass  # EAGAIN: it is empty
-
-
 class _SocketChannel:
     """`reader` becomes readable when a byte goes into `writer`; they may be one socket."""
 
@@ -102,7 +93,12 @@ class _SocketChannel:
             pass  # full means that it is readable already; closed means that nobody waits
 
     def clear(self):
-        drain(self.pollable)
+        # One call is all there is, unless two threads made theirs at once: then the other one
+        # ends the next wait too, in vain.
+        try:
+            self.pollable.recv(64)
+        except OSError:
+            pass  # it is empty
         self._pending = False
 
     def is_set(self):

@@ -257,12 +257,12 @@ def test_a_request_left_for_a_device_runs_after_its_reboot_once():
 def test_after_quiet_no_counter_is_lost_to_a_reboot():
     device = Device()
     device.give(left(request("t.act-repeat"), 100))
-    due = device.gate.due()
+    due = device.gate.due
     device.gate.step(device.clock.time)
     assert due == 0  # the audit of an `act` command
-    device.clock.time = device.gate.due()
+    device.clock.time = device.gate.due
     device.gate.step(device.clock.time)
-    assert device.gate.due() is None
+    assert device.gate.due is None
     again = Device(device.disk, "n1")
     assert "result" in again.only(left(request("t.act-repeat"), 101))[1]
 

@@ -94,9 +94,9 @@ def test_a_wrong_policy_is_refused_with_its_path():
 
 def test_each_command_that_changes_something_is_told_once():
     audit = Audit()
-    assert audit.due() is None and audit.take(0) == []
+    assert audit.due is None and audit.take(0) == []
     audit.note_command(Caller("ann", ()), command("act"), "id-1", 5)
-    assert audit.due() == 0
+    assert audit.due == 0
     told = audit.take(6)
     assert told == [
         {
@@ -108,7 +108,7 @@ def test_each_command_that_changes_something_is_told_once():
             "uptime_ms": 5,
         }
     ]
-    assert audit.due() is None and audit.take(7) == []
+    assert audit.due is None and audit.take(7) == []
 
 
 def test_the_parts_of_a_transfer_are_not_each_an_event():
@@ -132,12 +132,12 @@ def test_a_flood_of_refusals_is_one_event_a_minute():
     told = []
     for now in range(0, 3 * PERIOD_MS, 20):
         audit.note_refusal("wrong-mac", None, now)
-        if audit.due() <= now:
+        if audit.due <= now:
             told += audit.take(now)
     assert len(told) == 3 and audit.refused == 3 * PERIOD_MS // 20
     assert told[0]["counts"] == {"wrong-mac": 1}
     assert told[1]["counts"] == {"wrong-mac": PERIOD_MS // 20}
-    assert told[1]["since_uptime_ms"] == 20 and audit.due() == 3 * PERIOD_MS
+    assert told[1]["since_uptime_ms"] == 20 and audit.due == 3 * PERIOD_MS
 
 
 def test_the_audit_stays_small_and_counts_what_it_dropped():

@@ -133,6 +133,20 @@ def test_echo_goes_by_way_of_the_workers(workers):
     assert bench.only()["result"] == {"text": "ü, x:y"}
 
 
+def test_it_tells_for_one_turn_that_a_worker_has_something_to_do(workers):
+    bench = Bench(workers)
+    bench.call("system.ping")
+    bench.service.commit()
+    assert not bench.service.launched
+    bench.call("system.echo", {"text": "x"})
+    if not workers:
+        bench.service.commit()
+    assert bench.service.launched == (workers > 0)
+    bench.service.commit()
+    assert not bench.service.launched
+    assert [one[1]["result"] for one in bench.collect(2)] == [{}, {"text": "x"}]
+
+
 ERRORS = (
     ("t.raise", None, "failed", "ZeroDivisionError"),
     ("t.lack", None, "unavailable", "no such thing here"),

@@ -25,6 +25,7 @@ class Audit:
         self._since = 0  # when the first refusal not told yet was counted
         self._quiet_until = 0
         self._told = []  # (key and method, when) of `repeat` commands told last
+        self.due = None  # when `take` has something to give: ms, 0 for at once, None for nothing
         self.dropped = 0
         self.refused = 0  # since the start
 
@@ -64,6 +65,7 @@ class Audit:
             self._commands.pop(0)
             self.dropped += 1
         self._commands.append(event)
+        self.due = 0
 
     def _is_told(self, words, now):
         self._told = [row for row in self._told if now - row[1] < SAME_MS][-MOST:]
@@ -77,16 +79,12 @@ class Audit:
         self.refused += 1
         if not self._refused:
             self._since = now
+            if self.due is None:
+                self.due = self._quiet_until
         words = reason if key is None else "%s %s" % (reason, key)
         if words not in self._refused and len(self._refused) >= MOST_REASONS:
             words = "other"
         self._refused[words] = self._refused.get(words, 0) + 1
-
-    def due(self):
-        """When `take` has something to give: monotonic ms, 0 for at once, None for nothing."""
-        if self._commands:
-            return 0
-        return self._quiet_until if self._refused else None
 
     def take(self, now):
         """The events that are due, oldest first; whoever takes them tells them."""
@@ -100,6 +98,7 @@ class Audit:
             )
             self._refused = {}
             self._quiet_until = now + PERIOD_MS
+        self.due = self._quiet_until if self._refused else None
         return events
 
 

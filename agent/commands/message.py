@@ -89,7 +89,7 @@ def read_address(document, response_topic, correlation, prefix, key):
     as absent here, `parse_request` names it. Raises ReplyRefused.
     """
     topic = document.get("reply") if response_topic is None else response_topic
-    if topic is not None:
+    if topic is not None and (topic != _GOOD_TOPIC[0] or not topic.startswith(prefix)):
         _check_reply_topic(topic, prefix)
     identity = document.get("id")
     if not isinstance(identity, str) or len(identity) > MOST_ID or not is_ascii(identity):
@@ -97,12 +97,11 @@ def read_address(document, response_topic, correlation, prefix, key):
     return Address(identity, topic, correlation, key)
 
 
+_NUMBERS = (int, float)
 _GOOD_TOPIC = [None]  # the last reply topic found right: most callers keep to theirs
 
 
 def _check_reply_topic(topic, prefix):
-    if topic == _GOOD_TOPIC[0] and topic.startswith(prefix):
-        return
     if (
         not isinstance(topic, str)
         or len(topic) > MAX_REPLY_TOPIC
@@ -134,24 +133,27 @@ def parse_request(document, address, moment, message_expiry_s=None):
     method = document.get("method")
     params = document.get("params")
     ttl_s = document.get("ttl", DEFAULT_TTL_S)
-    # The members are declared in FIELDS; a look at each is enough where they are right.
+    identity = document.get("id")
+    reply = document.get("reply")
+    is_rare = "deadline" in document or "reply_within" in document or "timeout" in document
+    # The members are declared in FIELDS; a look at each is enough where they are right. Of `id`
+    # and `reply` the address holds what `read_address` found right.
     if (
-        type(method) is not str
+        is_rare
+        or type(method) is not str
         or not 1 <= len(method) <= MOST_METHOD
-        or (type(ttl_s) is not int and type(ttl_s) is not float)
+        or type(ttl_s) not in _NUMBERS
         or not 0 <= ttl_s <= MAX_TTL_S
-        or not _is_usable(document, "id", LEAST_ID, MOST_ID)
-        or not _is_usable(document, "reply", 1, MAX_REPLY_TOPIC)
-        or "deadline" in document
-        or "reply_within" in document
-        or "timeout" in document
+        or identity != address.id
+        or (identity is not None and len(identity) < LEAST_ID)
+        or (reply is not None and reply != address.topic)
     ):
         _check_members(document)
     if params is None:
         params = {}
     elif type(params) is not dict:
         raise BadRequest("params: expected an object; parameters go by name")
-    if address.id is None and document.get("id") is not None:
+    if identity is not None and address.id is None:
         raise BadRequest("id: expected ASCII characters only")
     now = moment.now
     dead_at = None
@@ -159,24 +161,18 @@ def parse_request(document, address, moment, message_expiry_s=None):
     if message_expiry_s is not None:
         dead_at = now + message_expiry_s * 1000
         expires = min(expires, dead_at)
-    deadline = document.get("deadline")
-    if deadline is not None:
-        deadline = _deadline(deadline, moment)
+    if is_rare and document.get("deadline") is not None:
+        deadline = _deadline(document["deadline"], moment)
         dead_at = deadline if dead_at is None else min(dead_at, deadline)
         expires = min(expires, deadline)
     if expires <= now:
         raise Expired("the request's time had passed when it arrived")
     reply_ms, timeout_ms = REPLY_WITHIN_MS, None
-    if "reply_within" in document or "timeout" in document:
+    if is_rare:
         reply_ms = int(document.get("reply_within", REPLY_WITHIN_MS / 1000) * 1000)
         timeout_ms = document.get("timeout")
         timeout_ms = None if timeout_ms is None else int(timeout_ms * 1000)
     return Request(address, method, params, expires, dead_at, reply_ms, timeout_ms)
-
-
-def _is_usable(document, name, least, most):
-    value = document.get(name)
-    return value is None or (type(value) is str and least <= len(value) <= most)
 
 
 def _check_members(document):
@@ -219,13 +215,14 @@ def encode_error(address, device, now, error, limit):
 
 
 def _encode(address, device, now, name, value, limit):
-    document = {"device": device, "uptime_ms": now, name: value}
-    if address.id is not None:
-        document["id"] = address.id
     try:
-        data = json.dumps(document).encode()
+        text = json.dumps(value)
     except (TypeError, ValueError) as error:
         raise LimpetError("the result cannot be written as JSON: %s" % error)
+    identity = "" if address.id is None else '"id":%s,' % json.dumps(address.id)
+    # The name of a device has no character that JSON would escape.
+    text = '{%s"device":"%s","uptime_ms":%d,"%s":%s}' % (identity, device, now, name, text)
+    data = text.encode()
     if len(data) > limit:
         raise TooLarge("the response has %d bytes; the link takes %d" % (len(data), limit))
     return data

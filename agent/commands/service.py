@@ -88,6 +88,7 @@ class Service:
         self._make_streams = None
         self._streams = None  # of long work, once there is some
         self._addresses = {}  # key of a `once` request under way: where its answer goes
+        self.launched = False  # whether the last commit gave a worker something to do
         self.restarts = False  # whether the agent is to end, and to be started again
         self.answered = 0
         self.declined = 0  # requests answered `busy` because the link could take no more responses
@@ -124,7 +125,7 @@ class Service:
         except LimpetError:  # the keys cannot be kept just now
             self.unanswerable += 1
             return None
-        if self._gate.needs_check(opened):
+        if opened.seal is not None and self._gate.needs_check(opened):
             return self._check(opened, incoming)
         self._judge(opened, incoming)
         return None
@@ -143,7 +144,8 @@ class Service:
             if incoming.response_topic is not None:
                 address = self._address({}, incoming, key)  # so that even no JSON gets its answer
             document = parse_object(opened.body)
-            address = self._address(document, incoming, key)
+            topic, correlation = incoming.response_topic, incoming.correlation
+            address = read_address(document, topic, correlation, self._prefix, key)
             if incoming.topic != self._own_topic:
                 self._spread(document, address)
             self._take(document, address, incoming, opened)
@@ -206,40 +208,41 @@ class Service:
 
     def _take(self, document, address, incoming, opened):
         try:
-            task = self._task(document, address, incoming)
+            request = self._request(document, address, incoming)
+            command = self._registry.find(request.method)
+            params = request.params
+            if params or command.params:
+                params = self._registry.checked_params(command, params)
+            is_once = command.repeat != "repeat"
+            ticket = self._ticket(command, document, address) if is_once else None
         except LimpetError:
             # A known id gets its answer, whatever speaks against running the request now.
             ticket = _ticket_of(document, address)
             if ticket is None or not self._answer_known(ticket, address):
                 raise
             return
-        if task.ticket is not None and self._answer_known(task.ticket, address):
+        if ticket is not None and self._answer_known(ticket, address):
             return
-        self._gate.admit(opened)
-        self._gate.authorise(opened.caller, task.command, address.id)
-        is_inline = task.command.mode == INLINE
+        if opened.seal is not None:
+            self._gate.admit(opened)
+        self._gate.authorise(opened.caller, command, address.id)
+        is_inline = command.mode == INLINE
         if not is_inline:
-            self._executor.check_room(task.command, self._batch)
-        if task.ticket is not None:
-            self._once.promise(task.ticket, task.request, task.command.repeat == "resume")
-            self._addresses[task.ticket.key] = [address]
+            self._executor.check_room(command, self._batch)
+        if ticket is not None:
+            self._once.promise(ticket, request, command.repeat == "resume")
+            self._addresses[ticket.key] = [address]
         elif is_inline:
-            self._respond(self._executor.run(task))
+            self._answer_result(address, self._executor.call(command, params))
             return
-        self._batch.append(task)
+        self._batch.append(Task(request, command, params, ticket))
 
-    def _task(self, document, address, incoming):
-        request = self._request(document, address, incoming)
-        command = self._registry.find(request.method)
-        ticket = None
-        if command.repeat != "repeat":
-            ticket = _ticket_of(document, address)
-            if ticket is None:
-                text = "%s may take effect only once: give the request an id"
-                raise IdRequired(text % command.name)
-        return Task(
-            request, command, self._registry.checked_params(command, request.params), ticket
-        )
+    def _ticket(self, command, document, address):
+        ticket = _ticket_of(document, address)
+        if ticket is None:
+            text = "%s may take effect only once: give the request an id"
+            raise IdRequired(text % command.name)
+        return ticket
 
     def _answer_known(self, ticket, address):
         """Answer a request that came before; False if it did not."""
@@ -260,6 +263,7 @@ class Service:
 
     def commit(self):
         """Journal, then start and answer what came or ended since the last commit."""
+        self.launched = False
         if self._executor.jobs:
             job = self._executor.hear()
             while job is not None:
@@ -334,6 +338,7 @@ class Service:
             self._reply_due = job.reply_at
         if task.request.reply_within_ms == 0:
             self._promote(job)
+        self.launched = job.on_worker
         self._executor.launch(job)
 
     # Runs that nobody asked for over the link: schedules.

@@ -28,6 +28,8 @@ from agent.mqtt.waiter import Waiter
 # rejected (by the broker's CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
 Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
 
+SOON_MS = 1  # who waits no longer is about to send something, which acknowledges what came
+
 _DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
 
 # Ends after CONNECT that may mean that the broker does not know the version.
@@ -237,7 +239,7 @@ class Link:
 
     def wait(self, timeout_ms):
         """Sleep until bytes come or `wake` is called; at most `timeout_ms`, negative: for ever."""
-        if self._silent:
+        if self._silent and not 0 <= timeout_ms <= SOON_MS:
             self._silent = False
             self._transport.acknowledge()
         if self._buffered:  # more may have come than the poller can tell

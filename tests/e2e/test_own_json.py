@@ -28,7 +28,7 @@ for text in BAD:
             print("taken", repr(text), load(text))
         except ValueError:
             pass
-print(len(BAD), "refused")
+print("all refused")
 """
 
 
@@ -38,4 +38,4 @@ def test_json_of_our_build_takes_what_is_json_and_nothing_else():
     except Unavailable as reason:
         pytest.skip(str(reason))
     done = subprocess.run([path, "-c", _PROGRAM], capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("48 refused\n", "")
+    assert (done.stdout, done.stderr) == ("all refused\n", "")

@@ -6,7 +6,8 @@ import subprocess
 import threading
 
 import pytest
-from benches import programs
+from benches import driving, programs
+from provision import broker
 
 CALL, REPLY = "limpet/x/call", "limpet/reply/x"
 
@@ -172,3 +173,14 @@ def test_a_reply_to_an_earlier_run_is_a_stray_and_no_answer(driver):
     done, _ = drive(driver, lambda payload: [b'{"id":"of another run"}', payload])
     figures = json.loads(done.stdout)
     assert (figures["count"], figures["strays"]) == (50, 50)
+
+
+def test_it_speaks_every_qos_through_a_real_broker(driver):
+    with broker.start(nodelay=True) as served:
+        target = driving.Driven("itself", served, REPLY, REPLY, "echo")
+        for qos in (0, 1, 2):
+            for size in (20, 1024):
+                load = driving.Load(20, 5, count=200, qos=qos, size=size)
+                done = driving.drive(driver, target, load)
+                assert (done["count"], done["strays"]) == (200, 0), (qos, size)
+                assert done["bytes_out"] > 200 * size < done["bytes_in"], (qos, size)

@@ -101,7 +101,9 @@ def test_a_run_that_went_wrong_leaves_a_reason_and_no_figure(monkeypatch):
 
     monkeypatch.setattr(driving, "drive", drive)
     targets = [driving.Driven(name, None, "", "", "echo") for name in ("paho", "libmosquitto")]
-    samples, missing = rpc.measure("", {True: targets, False: []}, 3, 0.1)
+    samples, missing = rpc.measure(
+        "", {rpc.USUAL: targets, rpc.NAGLE: [], rpc.PROMISES: []}, 3, 0.1
+    )
     assert {subject for _, subject in samples} == {"libmosquitto"}
     assert {(item.subject, item.case) for item in missing} == {
         ("paho", "inflight=1"),

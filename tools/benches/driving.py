@@ -31,6 +31,9 @@ class Load(NamedTuple):
     method: str = "system.ping"
     quickack: bool = False
     params: str = "{}"
+    count: int = MOST_REQUESTS
+    qos: int = 1
+    size: int = 0  # bytes sent in place of a request; 0: a request
 
 
 class Driven(NamedTuple):
@@ -43,11 +46,11 @@ class Driven(NamedTuple):
     expect: str
 
 
-def drive(driver, target, load, count=MOST_REQUESTS, silence_ms=SILENCE_MS):
+def drive(driver, target, load, silence_ms=SILENCE_MS):
     """One run of the driver: the dict that it prints, or Unavailable with what it said."""
     where = (target.broker.host, target.broker.port, target.call, target.reply, target.expect)
-    what = (load.method, load.inflight, count, load.seconds, silence_ms)
-    what += (int(load.quickack), load.params)
+    what = (load.method, load.inflight, load.count, load.seconds, silence_ms)
+    what += (int(load.quickack), load.params, load.qos, load.size)
     command = [driver, *map(str, where + what)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -60,7 +63,7 @@ def await_answer(driver, target, running):
     deadline = time.monotonic() + START_S
     while True:
         try:
-            return drive(driver, target, Load(1, 1), count=1, silence_ms=PROBE_MS)
+            return drive(driver, target, Load(1, 1, count=1), PROBE_MS)
         except Unavailable as error:
             if running.process.poll() is not None or time.monotonic() > deadline:
                 raise Unavailable("%s (%s)" % (running.explain(), error)) from None

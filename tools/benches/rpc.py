@@ -7,17 +7,22 @@ subjects are interleaved, the figures are medians over the rounds.
   inflight=1, inflight=20   so many requests unanswered; mosquitto with set_tcp_nodelay true
   method=system.echo        one unanswered; a command that a worker runs, where there are workers:
                             `system.ping` itself is answered by the agent's main thread
+  command=repeat, =once     one unanswered; commands that do nothing but keep a promise: what is
+                            `once` is journalled before it runs and its answer before it is sent,
+                            each with a sync, in the file system of the cache; =once inflight=20
   broker=default            one unanswered; mosquitto as it comes, where Nagle's algorithm holds a
                             small packet back until the one before it is acknowledged
   driver-ceiling            the driver, sending to itself through the broker: no subject at all
 """
 
 import contextlib
+import functools
+import os
 import statistics
 import tempfile
 from typing import NamedTuple
 
-from provision import Unavailable, broker
+from provision import Unavailable, broker, cache
 
 from benches import driving, programs, subjects
 from benches.frame import say
@@ -29,14 +34,17 @@ OURS = ("limpetd", "limpet-micropython-gil", "limpet-micropython-gil-w0", "limpe
 PEERS = ("libmosquitto", "paho", "umqtt")
 RATIO_METRICS = ("p50_us", "per_second")
 UNITS = {"p50_us": "us", "p99_us": "us", "per_second": "1/s", "wire_bytes": "B"}
+AGENTS = {
+    "limpet-micropython-gil": ("micropython-gil", 1),
+    "limpet-micropython-gil-w0": ("micropython-gil", 0),
+    "limpet-cpython": ("cpython", 1),
+}
 RECIPES = {
-    "limpetd": lambda name: subjects.limpetd(name, "x86-64", 1),
-    "limpet-micropython-gil": lambda name: subjects.agent(name, "micropython-gil", 1),
-    "limpet-micropython-gil-w0": lambda name: subjects.agent(name, "micropython-gil", 0),
-    "limpet-cpython": lambda name: subjects.agent(name, "cpython", 1),
-    "umqtt": subjects.umqtt,
-    "paho": subjects.paho,
-    "libmosquitto": subjects.libmosquitto,
+    "limpetd": functools.partial(subjects.limpetd, "limpetd", "x86-64", 1),
+    **{name: functools.partial(subjects.agent, name, *what) for name, what in AGENTS.items()},
+    "umqtt": functools.partial(subjects.umqtt, "umqtt"),
+    "paho": functools.partial(subjects.paho, "paho"),
+    "libmosquitto": functools.partial(subjects.libmosquitto, "libmosquitto"),
 }
 TARGETS = (
     Target("inflight=1", "limpet-micropython-gil", "p50_us", "<=", 2.0, "libmosquitto"),
@@ -54,20 +62,31 @@ NOTES = (
 )
 
 
+# What a case needs to be started: the broker's setting, and whether the agents have the commands
+# of peers/agent_commands.py.
+USUAL, NAGLE, PROMISES = (True, False), (False, False), (True, True)
+
+ONCE_COUNT = 100  # in one run: each leaves an entry in the journal, which is searched
+
+
 class Case(NamedTuple):
-    """One way of driving; `nodelay` is the broker's setting."""
+    """One way of driving."""
 
     name: str
     inflight: int
-    nodelay: bool = True
+    setup: tuple = USUAL
     method: str = "system.ping"
+    count: int = driving.MOST_REQUESTS
 
 
 CASES = (
     Case("inflight=1", 1),
     Case("inflight=20", 20),
     Case("method=system.echo", 1, method="system.echo"),
-    Case("broker=default", 1, nodelay=False),
+    Case("command=repeat", 1, PROMISES, "bench.repeat"),
+    Case("command=once", 1, PROMISES, "bench.once", ONCE_COUNT),
+    Case("command=once inflight=20", 20, PROMISES, "bench.once", 2 * ONCE_COUNT),
+    Case("broker=default", 1, NAGLE),
 )
 
 
@@ -119,29 +138,36 @@ def prepare(names):
     recipes, missing = [], []
     for name in names:
         try:
-            recipes.append(RECIPES[name](name))
+            recipes.append(RECIPES[name]())
         except Unavailable as error:
             missing.append(Missing(name, str(error)))
     return recipes, missing
 
 
 def start_all(stack, recipes, driver, ceiling):
-    """Every subject on both brokers: ({nodelay: [Driven]}, missing)."""
+    """Every subject for every setup: ({setup: [Driven]}, missing)."""
     targets, missing = {}, []
-    for nodelay in (True, False):
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="limpet-bench-"))
+    home = cache.path("benches")
+    os.makedirs(home, exist_ok=True)
+    for setup in (USUAL, PROMISES, NAGLE):
+        nodelay, promises = setup
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="limpet-bench-", dir=home))
         served = stack.enter_context(broker.start(nodelay=nodelay))
-        targets[nodelay] = []
+        targets[setup] = []
         if ceiling:
             loop = "limpet/reply/" + CEILING
-            targets[nodelay].append(driving.Driven(CEILING, served, loop, loop, "echo"))
+            targets[setup].append(driving.Driven(CEILING, served, loop, loop, "echo"))
         for recipe in recipes:
+            if promises and recipe.name == "limpetd":
+                continue  # a single file takes no commands from outside
             say("starting %s, broker with%s nodelay" % (recipe.name, "" if nodelay else "out"))
+            if promises and recipe.name in AGENTS:
+                recipe = RECIPES[recipe.name](entry=subjects.COMMANDS)
             try:
                 context = driving.answering(recipe, served, folder, driver, subjects.ROOT)
-                targets[nodelay].append(stack.enter_context(context)[0])
+                targets[setup].append(stack.enter_context(context)[0])
             except Unavailable as error:
-                cases = ", ".join(case.name for case in CASES if case.nodelay == nodelay)
+                cases = ", ".join(case.name for case in CASES if case.setup == setup)
                 missing.append(Missing(recipe.name, str(error), cases))
     return targets, missing
 
@@ -155,8 +181,9 @@ def measure(driver, targets, rounds, seconds):
     for number in range(rounds):
         say("round %d of %d" % (number + 1, rounds))
         for case in CASES:
-            load = driving.Load(case.inflight, seconds, case.method, not case.nodelay)
-            for target in rotate(targets[case.nodelay], number):
+            quickack = case.setup == NAGLE
+            load = driving.Load(case.inflight, seconds, case.method, quickack, count=case.count)
+            for target in rotate(targets[case.setup], number):
                 key = (case.name, target.name)
                 if key in missing:
                     continue

@@ -18,6 +18,7 @@ from benches import programs
 from benches.records import Subject
 
 ROOT = os.path.dirname(os.path.dirname(programs.HERE))
+COMMANDS = os.path.join(programs.HERE, "peers", "agent_commands.py")
 PEERS_FOLDER = os.path.join(programs.HERE, "peers")
 
 
@@ -60,6 +61,11 @@ def describe_broker():
     return Subject("broker", ", ".join(filter(None, (kind.name, kind.version, kind.limits))))
 
 
+# Commands that a device of the bench remembers at most: more than it is asked, so that none is
+# refused as `busy`.
+JOURNAL = {"entries": 20000, "kib": 16384}
+
+
 def agent(name, runtime, workers, entry=None):
     """The agent on that runtime with so many workers; `entry` is a file in place of its own."""
     found = runtimes.get(runtime)
@@ -94,40 +100,55 @@ def _configure(name, workers, served, folder):
     os.makedirs(data, exist_ok=True)
     settings = {"host": served.host, "port": served.port}
     with open(path, "w") as file:
-        json.dump({"device": name, "mqtt": settings, "workers": workers, "data": data}, file)
+        words = {"device": name, "mqtt": settings, "workers": workers, "data": data}
+        json.dump(dict(words, journal=JOURNAL), file)
     return path
 
 
-def peer(name, description, command, environment=None):
-    """An echo peer: a command that takes HOST PORT CALL REPLY."""
+def peer(name, description, command, words=(), environment=None):
+    """An echo peer: a command that takes HOST PORT CALL REPLY and what more is given."""
 
     def complete(served, folder):
         topics = [recipe.call, recipe.reply]
-        return [*command, served.host, str(served.port), *topics]
+        return [*command, served.host, str(served.port), *topics, *words]
 
     recipe = Recipe(name, description, "echo", complete, environment or {})
     return recipe
 
 
-def umqtt(name):
+def link(name, runtime, *words):
+    """Our link alone, without the rest of the agent, as an echo peer on that runtime.
+
+    `words` are those of peers/echo_link.py behind its topics: the QoS, and a folder that makes it
+    durable.
+    """
+    found = runtimes.get(runtime)
+    command = [found.path, os.path.join(PEERS_FOLDER, "echo_link.py")]
+    durable = ", its messages durable" if len(words) > 1 else ""
+    description = "agent/mqtt/link.py on %s%s" % (describe_runtime(found), durable)
+    return peer(name, description, command, words)
+
+
+def umqtt(name, *words):
     """umqtt.simple on the same MicroPython as our agent."""
     found = runtimes.get("micropython-gil")
     environment = {"MICROPYPATH": ".frozen:" + programs.fetch_umqtt()}
     description = "%s on %s" % (programs.UMQTT, describe_runtime(found))
     command = [found.path, os.path.join(PEERS_FOLDER, "echo_umqtt.py")]
-    return peer(name, description, command, environment)
+    return peer(name, description, command, words, environment)
 
 
-def paho(name):
+def paho(name, *words):
     """paho-mqtt on this CPython."""
     found = runtimes.get("cpython")
     versions = (importlib.metadata.version("paho-mqtt"), describe_runtime(found))
     command = [found.path, os.path.join(PEERS_FOLDER, "echo_paho.py")]
-    return peer(name, "paho-mqtt %s on %s" % versions, command)
+    return peer(name, "paho-mqtt %s on %s" % versions, command, words)
 
 
-def libmosquitto(name):
+def libmosquitto(name, *words):
     """The C library of the mosquitto project."""
     program = programs.build_libmosquitto_echo()
     version = subprocess.run([program], capture_output=True, text=True).stdout.strip()
-    return peer(name, "libmosquitto %s in C, TCP_NODELAY by its option" % version, [program])
+    description = "libmosquitto %s in C, TCP_NODELAY by its option" % version
+    return peer(name, description, [program], words)

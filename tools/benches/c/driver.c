@@ -1,9 +1,11 @@
 /* The load driver of the round-trip benches: requests out, replies in, latencies measured.
  *
  *   driver HOST PORT CALL_TOPIC REPLY_TOPIC EXPECT METHOD INFLIGHT COUNT SECONDS TIMEOUT_MS QUICKACK
+ *          [PARAMS [QOS SIZE]]
  *
  * Sends the same JSON request for METHOD to every subject at QoS 1, each with an id of its own, keeps INFLIGHT
  * of them unanswered, acknowledges the replies, and stops sending after COUNT requests or SECONDS.
+ * With SIZE it sends so many bytes in place of a request, at least 20, and at QOS, which is 1 else.
  * EXPECT says what an answer is: `echo` (the request's own bytes) or `result` (a JSON response).
  *
  * The one rule: every reply must be the answer to a request of this run, and each request gets
@@ -18,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_REQUESTS = 1000000, REQUEST_SIZE = 640 };
+enum { MOST_REQUESTS = 1000000, REQUEST_SIZE = 2048, LEAST_SIZE = 20 };
 
 struct request {
     uint64_t sent_ns, latency_ns; /* latency 0: not answered yet */
@@ -27,11 +29,11 @@ struct request {
 struct run {
     struct wire wire;
     const char *call, *reply, *method, *params;
-    int echo;
-    uint32_t inflight, count;
+    int echo, qos;
+    uint32_t inflight, count, size; /* size 0: requests */
     uint64_t stop_ns;
     uint32_t sent, answered, confirmed, strays;
-    char nonce[17]; /* 64 random bits: the ids of this run, and of no other */
+    char nonce[17]; /* the ids of this run, and of no other: 64 random bits, 48 where SIZE is given */
     struct request *requests;
 };
 
@@ -63,6 +65,11 @@ static void make_nonce(char *nonce)
 
 static size_t format_request(const struct run *r, uint32_t number, char *text)
 {
+    if (r->size) {
+        memset(text, 'x', r->size);
+        memcpy(text + snprintf(text, REQUEST_SIZE, "%s%08" PRIx32, r->nonce, number), "x", 1);
+        return r->size;
+    }
     return (size_t)snprintf(text, REQUEST_SIZE,
                             "{\"id\":\"%s%08" PRIx32 "\",\"method\":\"%s\","
                             "\"params\":%s,\"ttl\":60,\"reply\":\"%s\"}",
@@ -80,7 +87,9 @@ static void fill(struct run *r)
             return;
         }
         size_t len = format_request(r, r->sent, text);
-        wire_publish(&r->wire, r->call, text, len, (uint16_t)(r->sent % 65535 + 1));
+        wire_publish(&r->wire, r->call, text, len, r->qos, (uint16_t)(r->sent % 65535 + 1));
+        if (r->qos == 0)
+            r->confirmed++;
         r->requests[r->sent++].sent_ns = now;
     }
 }
@@ -100,13 +109,14 @@ static int is_answer(const struct run *r, const struct packet *p, uint32_t numbe
 
 static void take_reply(struct run *r, const struct packet *p, uint64_t now)
 {
-    const uint8_t *id = memmem(p->payload, p->payload_len, r->nonce, 16);
+    size_t len = strlen(r->nonce);
+    const uint8_t *id = memmem(p->payload, p->payload_len, r->nonce, len);
     char digits[9] = "";
-    if (!id || id + 24 > p->payload + p->payload_len) {
+    if (!id || id + len + 8 > p->payload + p->payload_len) {
         r->strays++;
         return;
     }
-    memcpy(digits, id + 16, 8);
+    memcpy(digits, id + len, 8);
     uint32_t number = (uint32_t)strtoul(digits, NULL, 16);
     if (number >= r->sent)
         die("a reply to request %" PRIu32 ", which was never sent", number);
@@ -120,15 +130,19 @@ static void take_reply(struct run *r, const struct packet *p, uint64_t now)
 
 static void handle(struct run *r, const struct packet *p, uint64_t now)
 {
-    if (p->type == PUBACK) {
+    if (p->type == PUBACK || p->type == PUBCOMP) {
         r->confirmed++;
+        return;
+    }
+    if (p->type == PUBREC || p->type == PUBREL) {
+        wire_ack(&r->wire, p->type + 1, p->id);
         return;
     }
     if (p->type != PUBLISH)
         die("the broker sent packet type %d", p->type);
     take_reply(r, p, now);
     if (p->qos)
-        wire_puback(&r->wire, p->id);
+        wire_ack(&r->wire, p->qos == 1 ? PUBACK : PUBREC, p->id);
 }
 
 static void drive(struct run *r)
@@ -174,14 +188,14 @@ int main(int argc, char **argv)
 {
     static struct run r;
     char client[24];
-    if (argc != 12 && argc != 13)
+    if (argc != 12 && argc != 13 && argc != 15)
         die("usage: driver HOST PORT CALL REPLY echo|result METHOD INFLIGHT COUNT SECONDS "
-            "TIMEOUT_MS QUICKACK [PARAMS]");
+            "TIMEOUT_MS QUICKACK [PARAMS [QOS SIZE]]");
     r.call = argv[3];
     r.reply = argv[4];
     r.echo = strcmp(argv[5], "echo") == 0;
     r.method = argv[6];
-    r.params = argc == 13 ? argv[12] : "{}";
+    r.params = argc > 12 ? argv[12] : "{}";
     r.inflight = parse_number(argv[7], 65535);
     r.count = parse_number(argv[8], MOST_REQUESTS);
     double seconds = atof(argv[9]);
@@ -191,10 +205,19 @@ int main(int argc, char **argv)
         die("INFLIGHT and COUNT are at least 1, a topic has at most 256 characters, a "
             "method 64, params 128");
     make_nonce(r.nonce);
+    r.qos = 1;
+    if (argc == 15) {
+        r.qos = (int)parse_number(argv[13], 2);
+        r.size = parse_number(argv[14], REQUEST_SIZE - 1);
+        if (r.size && r.size < LEAST_SIZE)
+            die("SIZE is 0 or at least %d", LEAST_SIZE);
+        if (r.size)
+            r.nonce[LEAST_SIZE - 8] = 0;
+    }
     snprintf(client, sizeof client, "driver-%s", r.nonce);
     wire_open(&r.wire, argv[1], argv[2], client, (int)parse_number(argv[10], 600000));
     r.wire.quickack = (int)parse_number(argv[11], 1);
-    wire_subscribe(&r.wire, r.reply);
+    wire_subscribe(&r.wire, r.reply, r.qos);
     r.wire.bytes_in = r.wire.bytes_out = 0;
     uint64_t start = now_ns();
     r.stop_ns = start + (uint64_t)(seconds * 1e9);

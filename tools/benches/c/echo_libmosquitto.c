@@ -1,6 +1,6 @@
 /* A peer: echo every message of one topic to another, with libmosquitto in its plain use.
  *
- *   echo_libmosquitto HOST PORT CALL_TOPIC REPLY_TOPIC
+ *   echo_libmosquitto HOST PORT CALL_TOPIC REPLY_TOPIC [QOS]
  *
  * The library's own loop, a publish from the message callback, and TCP_NODELAY through the option
  * that the library has for it: without that it waits for Nagle, which would be unfair to it.
@@ -11,18 +11,20 @@
 
 struct topics {
     const char *call, *reply;
+    int qos;
 };
 
 static void on_connect(struct mosquitto *client, void *topics, int code)
 {
+    const struct topics *t = topics;
     if (code == 0)
-        mosquitto_subscribe(client, NULL, ((struct topics *)topics)->call, 1);
+        mosquitto_subscribe(client, NULL, t->call, t->qos);
 }
 
 static void on_message(struct mosquitto *client, void *topics, const struct mosquitto_message *m)
 {
-    const char *reply = ((struct topics *)topics)->reply;
-    mosquitto_publish(client, NULL, reply, m->payloadlen, m->payload, 1, false);
+    const struct topics *t = topics;
+    mosquitto_publish(client, NULL, t->reply, m->payloadlen, m->payload, t->qos, false);
 }
 
 static int print_version(void)
@@ -38,9 +40,9 @@ int main(int argc, char **argv)
     mosquitto_lib_init();
     if (argc == 1)
         return print_version();
-    if (argc != 5)
+    if (argc != 5 && argc != 6)
         return 2;
-    struct topics topics = {argv[3], argv[4]};
+    struct topics topics = {argv[3], argv[4], argc == 6 ? atoi(argv[5]) : 1};
     struct mosquitto *client = mosquitto_new(NULL, true, &topics);
     if (!client)
         return 1;

@@ -186,29 +186,31 @@ void wire_open(struct wire *w, const char *host, const char *port, const char *c
         die("the broker refused the connection with code %d", p.id & 0xff);
 }
 
-void wire_subscribe(struct wire *w, const char *topic)
+void wire_subscribe(struct wire *w, const char *topic, int qos)
 {
     struct packet p;
     put_header(w, 0x82, 2 + 2 + strlen(topic) + 1);
     put_number(w, 1);
     put_string(w, topic);
-    put(w, "\x01", 1);
+    put(w, &(uint8_t){(uint8_t)qos}, 1);
     wire_flush(w);
     await(w, SUBACK, &p);
     if (p.payload_len != 1 || p.payload[0] > 2)
         die("the broker refused the subscription to %s", topic);
 }
 
-void wire_publish(struct wire *w, const char *topic, const char *payload, size_t len, uint16_t id)
+void wire_publish(struct wire *w, const char *topic, const char *payload, size_t len, int qos,
+                  uint16_t id)
 {
-    put_header(w, 0x32, 2 + strlen(topic) + 2 + len);
+    put_header(w, (uint8_t)(0x30 | qos << 1), 2 + strlen(topic) + (qos ? 2 : 0) + len);
     put_string(w, topic);
-    put_number(w, id);
+    if (qos)
+        put_number(w, id);
     put(w, payload, len);
 }
 
-void wire_puback(struct wire *w, uint16_t id)
+void wire_ack(struct wire *w, int type, uint16_t id)
 {
-    put_header(w, 0x40, 2);
+    put_header(w, (uint8_t)(type << 4 | (type == PUBREL ? 2 : 0)), 2); /* 3.6.1 */
     put_number(w, id);
 }

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PUBLISH = 3, PUBACK = 4, SUBACK = 9 };
+enum { PUBLISH = 3, PUBACK = 4, PUBREC = 5, PUBREL = 6, PUBCOMP = 7, SUBACK = 9 };
 enum { WIRE_BUFFER = 1 << 18 };
 
 struct wire {
@@ -24,7 +24,7 @@ struct wire {
 /* A packet as it lies in the buffer: valid until the next wire_read. */
 struct packet {
     int type, qos;
-    uint16_t id; /* of a PUBLISH above QoS 0, a PUBACK, a SUBACK */
+    uint16_t id; /* of a PUBLISH above QoS 0, an acknowledgement, a SUBACK */
     const uint8_t *payload;
     size_t payload_len;
 };
@@ -36,12 +36,13 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
 void wire_open(struct wire *w, const char *host, const char *port, const char *client,
                int timeout_ms);
 
-/* Subscribe at QoS 1 and wait for SUBACK. */
-void wire_subscribe(struct wire *w, const char *topic);
+/* Subscribe and wait for SUBACK. */
+void wire_subscribe(struct wire *w, const char *topic, int qos);
 
-/* Queue a PUBLISH at QoS 1, a PUBACK; wire_flush sends what is queued. */
-void wire_publish(struct wire *w, const char *topic, const char *payload, size_t len, uint16_t id);
-void wire_puback(struct wire *w, uint16_t id);
+/* Queue a PUBLISH, an acknowledgement (PUBACK to PUBCOMP); wire_flush sends what is queued. */
+void wire_publish(struct wire *w, const char *topic, const char *payload, size_t len, int qos,
+                  uint16_t id);
+void wire_ack(struct wire *w, int type, uint16_t id);
 void wire_flush(struct wire *w);
 
 /* Take the next whole packet out of the buffer: 1, or 0 when more has to be received first. */
