@@ -1,10 +1,11 @@
 """Runs portable test files on any interpreter: `micropython tests/run.py [FILE ...]`.
 
-Without files it runs `tests/test_*.py` and `tests/contract/test_*.py`; all of them at once no longer
-fit into the heap of a stock build, so `--share=K/N` runs every Nth file, from the Kth on. A test is a module-level
-function `test_*`; where its module has `IMPLEMENTATIONS`, a list of (name, object), it is called
-once for each. The last line counts, and the status is 1 after a failure. pytest runs the same
-files on CPython; this file needs nothing but the interpreter.
+Without files it runs `tests/test_*.py` and `tests/contract/test_*.py`; all of them in one
+interpreter no longer fit into the heap of a stock build, so `--share=K/N` runs every Nth file,
+from the Kth on. A test is a module-level function `test_*`; where its module has
+`IMPLEMENTATIONS`, a list of (name, object), it is called once for each. The last line counts, and
+the status is 1 after a failure. pytest runs the same files on CPython; this file needs nothing but
+the interpreter.
 """
 
 import gc

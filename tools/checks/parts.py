@@ -61,7 +61,9 @@ def suite_on(name):
             runtime = runtimes.get(name)
         except Unavailable as reason:
             return Result(unavailable=["%s: %s" % (name, reason)])
-        result = run_shares("suite-" + name, [runtime.path, "tests/run.py"], 900)
+        # Twice the heap that is usual: a test may hold at once what a device never does.
+        command = [runtime.path, "-X", "heapsize=4m", "tests/run.py"]
+        result = run_shares("suite-" + name, command, 900)
         result.notes.insert(0, "%s %s, threads: %s" % (name, runtime.version, runtime.threads))
         return result
 

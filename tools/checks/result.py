@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from provision import cache
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SHARES = 24  # of the portable tests: some want 200 KB in one piece, of 1 MB on 32 bits
+SHARES = 16  # of the portable tests: enough that no heap is full of what others loaded
 _RUNNER_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 _RUNNER_SKIP = re.compile(r"^skipped \S+ - (.*)$", re.M)
 _PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] \S+ (.*)$", re.M)
