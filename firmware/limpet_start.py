@@ -228,17 +228,37 @@ def settle_image(files, root, path):
     at all, by that of the slot. What is there and is of no slot was put there by its owner, and
     stays: (None, State, False).
     """
+    stored = read_state(files, root)
+    slot, state = choose(files, root, stored)
+    try:
+        if state.kind == "trial" and _is_the_other(files, root, slot, path):
+            # A start that only replaces is no try of what it puts there: else two power cuts here
+            # would be the end of a good release. The record shows that the next can be counted.
+            write_state(files, root, stored)
+            replace(files, image_path(root, slot), path)
+            return slot, stored, True
+    except OSError:
+        pass
     slot, state = prepare(files, root)
     try:
-        running = file_digest(files, path)
-        if slot and file_digest(files, image_path(root, slot)) == running:
-            return slot, state, False
-        if slot and file_digest(files, image_path(root, other(slot))) == running:
+        if _is_the_other(files, root, slot, path):
             replace(files, image_path(root, slot), path)
             return slot, state, True
+        if slot and file_digest(files, image_path(root, slot)) == file_digest(files, path):
+            return slot, state, False
     except OSError:
         pass
     return None, state, False
+
+
+def _is_the_other(files, root, slot, path):
+    """Whether what is at `path` is the other slot's, and not this one's."""
+    if not slot:
+        return False
+    running = file_digest(files, path)
+    if file_digest(files, image_path(root, slot)) == running:
+        return False
+    return file_digest(files, image_path(root, other(slot))) == running
 
 
 def image_path(root, slot):
