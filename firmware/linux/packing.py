@@ -15,56 +15,47 @@ OMITTED = (
     "agent/devices/*_machine",
     "agent/system_calls/cpython",
     "agent/system_calls/foreign",
+    "agent/update/slots_esp32",
 )
 
+# Few groups: each is a dictionary of its own for the packer, and three make the file 8 KB smaller
+# than ten did.
 CORE = "core"
 GROUPS = (
-    (CORE, ("agent/devices/__init__", "agent/devices/faults", "agent/devices/reset")),
+    (
+        CORE,
+        (
+            "agent/devices/__init__",
+            "agent/devices/faults",
+            "agent/devices/reset",
+            "agent/twin/__init__",
+            "agent/twin/settings",
+        ),
+    ),
     ("fakes", ("agent/devices/*_fake", "agent/devices/*_recorded")),
-    (
-        "serial",
-        (
-            "agent/devices/modbus*",
-            "agent/devices/uart",
-            "agent/commands/device_modbus",
-            "agent/commands/device_uart",
-        ),
-    ),
-    (
-        "boards",
-        tuple(["agent/devices/" + name for name in ("adc", "i2c", "led", "memory", "onewire")])
-        + tuple(["agent/devices/" + name for name in ("pwm", "rtc", "spi")])
-        + tuple(["agent/commands/device_" + name for name in ("analog", "i2c", "memory")])
-        + tuple(["agent/commands/device_" + name for name in ("rtc", "spi")]),
-    ),
     ("devices", ("agent/devices", "agent/commands/device_*")),
-    ("files", ("agent/files", "agent/system_calls", "agent/commands/fs", "agent/commands/paths")),
+    # What a technician works with: files, programs, schedules, settings, apps.
     (
-        "twin",
+        "work",
         (
+            "agent/files",
+            "agent/system_calls",
+            "agent/schedule",
+            "agent/samples",
             "agent/twin",
-            "agent/commands/config",
-            "agent/commands/log",
-            "agent/log_feed",
-            "agent/tuning",
-        ),
-    ),
-    ("schedule", ("agent/schedule", "agent/commands/schedule")),
-    ("update", ("agent/update", "agent/commands/update", "agent/commands/release")),
-    (
-        "code",
-        (
             "agent/apps",
             "agent/code",
-            "agent/commands/code",
-            "agent/commands/app",
-            "agent/commands/shell",
-            "agent/commands/python",
+            "agent/log_feed",
             "agent/processes",
             "agent/python_child",
+            "agent/tuning",
+        )
+        + tuple(
+            ["agent/commands/" + name for name in ("app", "config", "data", "fs", "log", "paths")]
+        )
+        + tuple(
+            ["agent/commands/" + name for name in ("python", "schedule", "shell", "system_more")]
         ),
     ),
-    ("smart", ("agent/smart", "agent/commands/smart")),
-    ("operate", ("agent/operate", "agent/commands/operate", "agent/commands/system_more")),
-    ("tls", ("agent/mqtt/tls",)),
+    ("update", ("agent/update", "agent/commands/update", "agent/commands/release")),
 )

@@ -121,7 +121,7 @@ import sys
 sys.path[:] = ['.frozen']
 from agent import config
 from agent.app import Agent
-agent = Agent(config.parse(b'{"device": "idle", "mqtt": {"port": 1}}'), lambda line: None)
+agent = Agent(config.parse(b'{"device": "idle", "mqtt": {"port": 1}}'), None, lambda line: None)
 agent.step()
 print(*sys.modules)
 """
