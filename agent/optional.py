@@ -185,7 +185,7 @@ class Optional:
                 agent.log.error("apps cannot be started: %s", error)
             checks = getattr(agent.update, "checks", None)
             if checks is not None:
-                checks.append(("apps", lambda: not board.host.ail()))
+                checks.append(lambda: "; ".join(["app " + text for text in board.host.ail()]))
         return self._apps.host
 
     def _load_app(self):

@@ -165,14 +165,17 @@ def is_whole(files, folder, digest):
 
 
 def strangers(files, folder, inner):
-    """Paths of everything in a slot but what an interpreter left compiled, which is not read."""
+    """Paths of everything in a slot but what an interpreter left compiled, which is not read.
+
+    What is no file, as a link, has a slash behind it: no manifest names it, wherever it leads.
+    """
     for name, kind in files.entries(folder + "/" + inner if inner else folder):
         path = inner + "/" + name if inner else name
         if kind == "d":
             if name not in (".limpet", "__pycache__"):
                 yield from strangers(files, folder, path)
         else:
-            yield path
+            yield path if kind == "f" else path + "/"
 
 
 def file_digest(files, path):

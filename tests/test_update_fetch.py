@@ -5,7 +5,18 @@ from faulty.medium import Medium
 from interpreter import inflate
 from support import raises
 from update_corpus import WORDS, vector
-from update_life import NEW, OLD, ROOT, Memory, digest_of, install, make_stream, run, stored
+from update_life import (
+    NEW,
+    OLD,
+    ROOT,
+    Life,
+    Memory,
+    digest_of,
+    install,
+    make_stream,
+    run,
+    stored,
+)
 
 from agent.errors import BadMessage
 from agent.update import patch, release, tree
@@ -291,3 +302,13 @@ def read_all(pieces):
     """Read to the end."""
     while pieces.read(512):
         pass
+
+
+def test_a_cut_during_the_recovery_from_a_cut_leaves_a_device_that_starts_and_updates():
+    most = 40  # operations of the medium, of which an update has more
+    for first in range(3, most, 6):
+        for second in range(0, 12, 2):  # from the start on that follows the first
+            for luck in ("none", "torn"):
+                life = Life((first, second), luck)
+                life.live(life.update_to(2, life.offer(2, NEW)))
+                assert life.boots >= 3

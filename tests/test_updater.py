@@ -34,6 +34,7 @@ class World:
     """A broker with a depot, and one device."""
 
     def __init__(self):
+        starting.WATCHES = ()  # a real one would end whoever runs this
         self.medium = Medium()
         install(OLD, self.medium, 1)
         self.memory = Memory()
@@ -140,6 +141,98 @@ def test_a_record_that_cannot_be_written_ends_nobody_and_is_tried_again():
     world.clock.time += LOOK_MS
     world.turn(1)
     assert world.slots.state.sequence == 7
+
+
+def on_trial(**options):
+    """A World whose device has release 7 on trial, and a broker that answers it."""
+    world = World()
+    world.send("limpet/release/stable", vector("release"))
+    world.turn()
+    usual = dict(OPTIONS)
+    OPTIONS.update(options)
+    try:
+        world.boot()
+    finally:
+        OPTIONS.update(usual)
+    assert world.slots.is_trial
+    return world
+
+
+def test_a_trial_whose_required_app_is_not_up_goes_back_with_that_reason():
+    world = on_trial(within_s=5)
+    lacks = ["app garden: no pump"]
+    world.updater.checks.append(lambda: "; ".join(lacks))
+    while not world.updater.restarts:
+        world.turn(1)
+        if world.updater._ping:
+            world.send("limpet/reply/pump-trial", world.updater._ping.encode())
+        assert world.clock.time < 10000
+    assert world.clock.time >= 5000
+    world.boot()
+    words = world.updater.status()
+    assert (words["slot"], words["failed"], words["state"]) == ("a", 7, "rolled-back")
+    assert words["reason"] == "no-health: lacks app garden: no pump"
+    world = on_trial(within_s=5)
+    world.updater.checks.append(lambda: "; ".join(lacks))
+    world.turn(100)
+    world.send("limpet/reply/pump-trial", world.updater._ping.encode())
+    world.turn(1)
+    assert world.slots.is_trial
+    lacks.clear()  # it comes up
+    world.turn(1)
+    assert world.slots.state.sequence == 7
+
+
+def test_what_the_owner_has_a_reason_against_is_tried_once_it_is_gone():
+    world = World()
+    reasons = ["watering"]
+    world.updater.veto = lambda: reasons[0] if reasons else None
+    world.send("limpet/release/stable", vector("release"))
+    world.turn()
+    assert world.slots.state.kind == "staged" and not world.updater.restarts
+    assert tuple(world.updater.last) == (7, "reschedule", "veto: watering")
+    reasons.clear()
+    world.clock.time += LOOK_MS
+    world.turn(1)
+    assert world.updater.restarts
+
+
+def test_what_was_staged_before_a_power_cut_is_tried_after_it():
+    world = World()
+    world.updater.veto = lambda: "watering"
+    world.send("limpet/release/stable", vector("release"))
+    world.turn()
+    world.boot()
+    assert world.slots.state.kind == "staged"
+    world.turn(1)
+    assert world.updater.restarts and world.slots.state.kind == "trial"
+
+
+def test_a_broker_that_is_away_for_a_day_in_the_middle_costs_nothing_that_was_verified():
+    world = World()
+    usual, away = world.publish, []
+
+    def publish(*words):
+        if away:
+            return None
+        return usual(*words)
+
+    world.updater._outside = Outside(publish, *tuple(world.updater._outside)[1:])
+    world.send("limpet/release/stable", vector("release"))
+    while world.slots.state.kind != "fetching":
+        world.turn(1)
+    away.append(1)
+    world.given = []
+    world.updater.connected(False)
+    for _ in range(24 * 60):
+        world.clock.time += 60_000
+        world.turn(1)
+    assert world.slots.state.kind == "fetching" and not world.slots.state.failed
+    assert world.updater.status()["state"] == "fetching"
+    away.clear()
+    world.updater.connected(True)
+    world.turn()
+    assert world.updater.restarts and world.slots.state.kind == "trial"
 
 
 def test_a_newer_keyring_is_taken_over_before_what_it_signs_is_believed():

@@ -46,8 +46,8 @@ def make(options, store, clock, outside):
 class Updater:
     """`options` is the configuration's `update`, `outside` an Outside.
 
-    `veto()` gives a reason against a restart now, or None; `checks` are functions that say
-    whether the device is well, for the trial. `restarts` turns True when the process must end.
+    `veto()` gives a reason against a restart now, or None; `checks` are functions that say what
+    a trial lacks, "" for nothing. `restarts` turns True when the process must end.
     """
 
     def __init__(self, options, slots, store, clock, outside):
@@ -74,7 +74,8 @@ class Updater:
         self._offered = None  # the Description being worked on
         self._retry_ms = RETRY_MS
         self._retry_at = None
-        self._look_at = None
+        # What was staged before a restart is still to be tried.
+        self._look_at = 0 if slots.state.kind == "staged" else None
         self._asked = (False, False)
         self.last = None  # the decision last made: (sequence, kind, reason)
         self._is_up = False
@@ -202,6 +203,7 @@ class Updater:
         identity = hexlify(sha256(data).digest()).decode()
         words = (slots.state.kind, slots.state.other)
         if words == ("staged", description.sequence):
+            self._look_at = 0  # asked for now, perhaps
             return
         slots.begin(identity, description.sequence)
         self._phase = "fetching"
@@ -382,9 +384,11 @@ class Updater:
             return
         if self._is_up and now >= self._ping_at:
             self._send_ping(now)
-        checks = [(name, check()) for name, check in self.checks]
         signs = [("a connection", self._is_up), ("its own answer", self._pinged is not None)]
-        verdict = self._health.judge(now, signs + checks)
+        for check in self.checks:
+            lacks = check()
+            signs.append((lacks, not lacks))
+        verdict = self._health.judge(now, signs)
         if verdict:
             self.confirm()
         elif verdict is False:

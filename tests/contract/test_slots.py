@@ -2,7 +2,7 @@
 
 import limpet_start as starting
 from faulty.medium import Medium
-from support import raises, temporary_folder
+from support import raises, skip, temporary_folder
 from update_life import NEW, OLD, ROOT, Memory, digest_of, install, run
 
 from agent.update import slots_files
@@ -225,3 +225,52 @@ def test_a_full_medium_is_an_error_and_the_release_in_use_stands(kind):
 def fill_at(medium, at):
     """Let the medium be full from its `at`th operation on."""
     medium.fills_at = medium.operations + at
+
+
+def plant(place, path, target):
+    """Make a symbolic link in ROOT that leads to `target`; skipped where there are none."""
+    import os
+
+    link = "%s/%s" % (place.root, path)
+    if hasattr(os, "symlink"):
+        os.symlink(target, link)
+    elif not hasattr(os, "system") or os.system("ln -s '%s' '%s'" % (target, link)):
+        skip("no symbolic links here")
+
+
+def test_a_link_planted_in_a_slot_leads_nothing_out_of_it(kind):
+    if kind is not OnDisk:
+        return
+    for path, target in (("b/lib", "folder"), ("b/main.py", "file"), ("b/.limpet", "folder")):
+        with kind() as place, temporary_folder() as outside:
+            slots = place.boot()
+            slots.make_folder(place.root + "/b")
+            slots.make_folder(place.root + "/b/x")
+            spoil_outside(outside)
+            plant(place, path, outside if target == "folder" else outside + "/a.py")
+            fetch_two(slots)
+            slots.try_other()
+            assert place.boot().running == "b"
+            with open(outside + "/a.py", "rb") as file:
+                assert file.read(100) == b"mine"
+            assert [name for name, _ in place.files.entries(outside)] == ["a.py"]
+
+
+def spoil_outside(folder):
+    """A file that nobody may touch."""
+    with open(folder + "/a.py", "wb") as file:
+        file.write(b"mine")
+
+
+def test_a_link_in_place_of_a_verified_file_is_not_started(kind):
+    if kind is not OnDisk:
+        return
+    with kind() as place, temporary_folder() as outside:
+        slots = place.boot()
+        fetch_two(slots)
+        with open(outside + "/a.py", "wb") as file:
+            file.write(NEW["lib/a.py"])  # the same for now: its owner may change it at any time
+        place.files.remove(place.root + "/b/lib/a.py")
+        plant(place, "b/lib/a.py", outside + "/a.py")
+        raises(SlotError, slots.try_other)
+        assert place.boot().running == "a"

@@ -189,3 +189,19 @@ def test_a_megabyte_is_resumed_after_twenty_kills(slotted, yard, caller5, name):
     again = yard.server.given[max(yard.server.given, key=yard.server.given.get)] - size
     print("%d bytes sent again for 20 kills" % again)
     assert again <= 20 * (WINDOW + UNIT)
+
+
+def test_a_release_without_an_app_that_is_required_goes_back_with_that_reason(
+    slotted, some_runtime, yard, caller5
+):
+    device = slotted(some_runtime, update={"within_s": 5, "tries": 1})
+    caller5.wait_for_state(device, "online")
+    app = {
+        "apps/garden/app.json": b'{"name": "garden", "version": "1", "required": true}',
+        "apps/garden/garden.py": b"raise ValueError('no pump on purpose')\n",
+    }
+    yard.publish(yard.build(2, some_runtime.name != "cpython", app))
+    words = wait_for_update(caller5, device, lambda words: words["state"] == "rolled-back")
+    assert words["failed"] == 2 and words["slot"] == "a"
+    assert words["reason"].startswith("no-health: lacks app garden: ")
+    assert "no pump on purpose" in words["reason"]

@@ -13,7 +13,7 @@ from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..many import is_target
 from ..topics import check_device_name
-from . import long_work, places, run, shell_words
+from . import long_work, places, run, shell_words, waves
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -30,6 +30,7 @@ examples:
   limpet watch                             see devices come and go
   limpet logs -f pump-7                    its log, as it comes
   limpet config pump-7                     its settings, and how to change them
+  limpet rollout 0.2.0.release all         bring a release to them, in waves
   limpet key --help                        seal what you ask, and let few ask
 
 exit status:
@@ -160,6 +161,8 @@ def parse(argv):
         _check_config(names, parser.commands["config"])
     if names.command == "schedule":
         long_work.check_schedule(names, parser.commands["schedule"], _pairs)
+    if names.command == "rollout":
+        waves.check(names, parser.commands["rollout"])
     if names.command == "call":
         names.parser = parser.commands["call"]
         names.params = _params(names, names.parser)
@@ -188,6 +191,7 @@ def _build():
     run.add(add("run", "run a program on a device", run.EXAMPLES), _device, _seconds)
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     long_work.add(add, _device)
+    waves.add(add, _device_or_many)
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
     _add_logs(add("logs", "follow a device's log", LOGS_EXAMPLES))
