@@ -34,7 +34,8 @@ State = namedtuple(
 )
 FIRST = State(0, "a", 0, "-", "none", 0, "-", 0, 0, 0, "-")
 
-here = None  # (files, root, state, slot, image path or None); None: started without slots
+# (files, root, state, slot, and None or an image's path or a limpet_esp32.Ota); None: no slots
+here = None
 
 
 class Files:
@@ -289,7 +290,7 @@ def start_image(root, path, arguments, files=None):
     slot, state, is_replaced = settle_image(files, root, path)
     if is_replaced:
         return RESTART
-    return _run(files, root, slot, state, arguments, path)
+    return run(files, root, slot, state, arguments, path)
 
 
 def start(root, arguments, files=None):
@@ -301,10 +302,11 @@ def start(root, arguments, files=None):
         sys.pycache_prefix = root + "/none"
     if slot:
         sys.path.insert(0, root + "/" + slot)
-    return _run(files, root, slot, state, arguments, None)
+    return run(files, root, slot, state, arguments, None)
 
 
-def _run(files, root, slot, state, arguments, image):
+def run(files, root, slot, state, arguments, image):
+    """Hand over to the agent; `image` is what else holds it, see `here`."""
     global here
     here = (files, root, state, slot, image)
     is_trial = state.kind == "trial" and slot not in (None, state.good)

@@ -7,13 +7,17 @@ a person in by the serial line.
 
 import time
 
-import limpet_start
 import machine
+
+try:
+    import limpet_esp32 as starting  # put there where the agent is in the firmware
+except ImportError:
+    import limpet_start as starting
 
 PAUSE_S = 5
 
 try:
-    limpet_start.start("/limpet", ["--config", "/agent.json"])
+    starting.start("/limpet", ["--config", "/agent.json"])
 except Exception as error:  # noqa: BLE001 - whatever it is, the way on is another start
     print("main: %r" % error)
 time.sleep(PAUSE_S)

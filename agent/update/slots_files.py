@@ -223,6 +223,10 @@ def here():
     _, root, state, running, image = starting.here
     if image is None:
         return Slots(Files(), root, state, running)
+    if not isinstance(image, str):
+        from agent.update import slots_esp32
+
+        return slots_esp32.Slots(image, slots_esp32.Files(image), root, state, running)
     from agent.update import slots_image
 
     return slots_image.Slots(Files(), root, state, running)

@@ -1,17 +1,26 @@
 """What every kind of slots promises: one body for all of them."""
 
+import sys
+
+import limpet_esp32
 import limpet_start as starting
+from faulty import esp32_partitions
 from faulty.medium import Medium
 from support import raises, skip, temporary_folder
 from update_life import NEW, OLD, ROOT, Memory, digest_of, install, run
 
-from agent.update import slots_files
+from agent.update import slots_esp32, slots_files
 from agent.update.fetch import Fetch
 from agent.update.slots_files import SlotError, Slots
 
 
 class InMemory:
     """Slots on a medium in memory."""
+
+    counts = 1
+
+    def bare(self):
+        """Let even what runs be written to."""
 
     def __enter__(self):
         self.files, self.root = Medium(), ROOT
@@ -33,7 +42,7 @@ class OnDisk(InMemory):
     def __enter__(self):
         self._folder = temporary_folder()
         self.root = self._folder.__enter__() + "/root"
-        self.files = slots_files.Files()
+        self.files = self._make_files()
         import os
 
         os.mkdir(self.root)
@@ -48,11 +57,44 @@ class OnDisk(InMemory):
         starting.write_state(self.files, self.root, state)
         return self
 
+    def _make_files(self):
+        return slots_files.Files()
+
     def __exit__(self, *error):
         self._folder.__exit__(*error)
 
 
-IMPLEMENTATIONS = [("memory", InMemory), ("files", OnDisk)]
+class Esp32(OnDisk):
+    """Slots whose main.py stands for the firmware, in a partition; a boot loader goes back."""
+
+    counts = 2  # of the record for one start of a trial
+
+    def __enter__(self):
+        self.partition = esp32_partitions.make()
+        limpet_esp32.IMAGE = "main.py"
+        self.partition.runs = "factory"  # as provisioned over the wire
+        super().__enter__()
+        self.partition.runs = "ota_0"
+        return self
+
+    def bare(self):
+        """See above."""
+        self.partition.runs = "factory"
+
+    def _make_files(self):
+        return slots_esp32.Files(limpet_esp32.Ota(self.partition))
+
+    def boot(self):
+        """Resets, until one stays with what it started."""
+        while True:
+            self.partition.reset()
+            ota = limpet_esp32.Ota(self.partition)
+            slot, state, is_other = limpet_esp32.settle(self.files, self.root, ota)
+            if not is_other:
+                return slots_esp32.Slots(ota, self.files, self.root, state, slot)
+
+
+IMPLEMENTATIONS = [("memory", InMemory), ("files", OnDisk), ("esp32", Esp32)]
 
 
 def fetch_two(slots, memory=None, files=NEW, sequence=2):
@@ -78,7 +120,11 @@ def test_a_trial_counts_its_starts_and_goes_back_after_the_last(kind):
         place.boot().try_other(2)
         for left in (1, 0):
             slots = place.boot()
-            assert slots.is_trial and slots.running == "b" and slots.state.tries == left
+            assert (
+                slots.is_trial
+                and slots.running == "b"
+                and slots.state.tries == left * place.counts
+            )
         slots = place.boot()
         assert slots.running == "a" and not slots.is_trial
         assert slots.state.failed == 2 and slots.state.reason == "not-confirmed"
@@ -119,6 +165,7 @@ def test_a_trial_that_gives_up_goes_back_with_its_reason(kind):
 
 def spoil(place, path, data=b"rot"):
     """Write over a file."""
+    place.bare()
     with place.files.open("%s/%s" % (place.root, path), "wb") as file:
         file.write(data)
         place.files.sync(file)
@@ -220,6 +267,39 @@ def test_a_full_medium_is_an_error_and_the_release_in_use_stands(kind):
                 fetch_two(slots)
             slots.try_other()
             assert place.boot().running == "b"
+
+
+def test_the_start_of_an_esp32_leads_to_its_slots_and_an_image_refused_there_is_given_up(kind):
+    if kind is not Esp32:
+        return
+    ran = []
+    usual, starting.run = starting.run, lambda *words: ran.append(words)
+    sys.modules["esp32"] = Module()
+    try:
+        with kind() as place:
+            partition = sys.modules["esp32"].Partition = place.partition
+            limpet_esp32.start(place.root, ["--x"])
+            starting.here = ran[0][:2] + (ran[0][3], ran[0][2], ran[0][5])
+            slots = slots_files.here()
+            assert slots.running == "a" and ran[0][4] == ["--x"]
+            fetch_two(slots)
+            slots.try_other(1)
+            assert limpet_esp32.start(place.root, []) == starting.RESTART and len(ran) == 1
+            partition.reset()
+            assert partition.runs == "ota_1"
+            partition.refuses = True
+            partition.reset()  # it crashed before it could count
+            assert partition.runs == "ota_0"
+            limpet_esp32.start(place.root, [])
+            state = ran[-1][3]
+            assert ran[-1][2] == "a" and state.failed == 2 and state.reason == "not-confirmed"
+    finally:
+        starting.run, starting.here = usual, None
+        del sys.modules["esp32"]
+
+
+class Module:
+    """Stands for the module esp32."""
 
 
 def fill_at(medium, at):

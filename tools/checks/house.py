@@ -87,6 +87,7 @@ LAYERS = (
             "agent.mqtt.link",
             "agent.update.depot_http",
             "agent.update.fetch",
+            "agent.update.slots_esp32",
             "agent.update.slots_files",
             "agent.update.slots_image",
             "agent.update.updater",
