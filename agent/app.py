@@ -256,6 +256,7 @@ class Agent:
         self.optional.stop_watchdog(restarts)
         self.operation.stopping()
         self.presence.leave()
+        self.optional.flush_samples()
         self.voice.flush()
         self.link.close(self.clock.now())
 

@@ -162,6 +162,17 @@ _OUTBOX = (
     ),
 )
 
+_CHANNEL = (
+    schema.text("name", low=1, high=32, about="samples leave on data/NAME"),
+    schema.text("method", low=1, high=64, about="a command of rule repeat, read or act"),
+    schema.anything("params", None, about="an object, as the method takes it"),
+    schema.number("every_s", low=0.1, high=86400, unit="s"),
+    schema.integer("batch", 30, low=1, high=500, about="samples in one message"),
+    schema.integer(
+        "within_s", 300, low=0, high=86400, unit="s", about="a power cut costs at most so much"
+    ),
+)
+
 _WINDOW = (
     schema.integer("first", low=0, high=1439, unit="min", about="minute of the day, UTC"),
     schema.integer("last", low=0, high=1439, unit="min", about="the first minute after it"),
@@ -212,6 +223,13 @@ FIELDS = (
     ),
     schema.structure("jobs", _JOBS, {}),
     schema.structure("outbox", _OUTBOX, {}),
+    schema.sequence(
+        "channels",
+        schema.structure("channel", _CHANNEL),
+        [],
+        high=16,
+        about="what is read again and again, and sent in batches",
+    ),
     schema.sequence("groups", schema.text("group", low=1, high=64), [], high=16),
     schema.structure("clock", _CLOCK, {}),
     schema.structure(
@@ -279,6 +297,9 @@ def check(document):
     roots = [root["name"] for root in values["files"] or ()]
     if len(set(roots)) < len(roots):
         raise BadConfig("files: two roots have one name")
+    channels = [one["name"] for one in values["channels"]]
+    if len(set(channels)) < len(channels):
+        raise BadConfig("channels: two have one name")
     if values["device"] in RESERVED_NAMES:
         raise BadConfig("device: %s is reserved" % values["device"])
     return values
@@ -328,6 +349,8 @@ def _names(values):
         yield "root", level
     for index, group in enumerate(values["groups"]):
         yield "groups[%d]" % index, group
+    for index, one in enumerate(values["channels"]):
+        yield "channels[%d].name" % index, one["name"]
     for index, root in enumerate(values["files"] or ()):
         yield "files[%d].name" % index, root["name"]
 

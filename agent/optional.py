@@ -11,6 +11,7 @@ from interpreter import format_exception, list_folder
 from agent import VERSION, connection
 from agent import config as configuration
 from agent.commands import late, no_update
+from agent.commands.policy import DATA, Denied
 from agent.errors import LimpetError, Unavailable
 from agent.records import Records, has_log
 
@@ -28,10 +29,11 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
-        self._apps = None
+        self._apps = self._sampler = None
         self._loaders = {
             "app": self._load_app,
             "config": self._load_config,
+            "data": self._load_data,
             "job": self._load_job,
             "log": self._load_log,
             "schedule": self._load_schedule,
@@ -155,6 +157,8 @@ class Optional:
                 self.open_apps()  # before the schedules, which may run their commands
             if self._has_schedules():
                 self.open_runner()
+        if agent.config["channels"]:
+            self.open_sampler()
 
     def _has_schedules(self):
         return _has_stored(self._agent.config["data"], "schedule-")
@@ -175,7 +179,9 @@ class Optional:
             from agent.apps.host import Host
 
             agent = self._agent
-            self._apps = board = Board(agent, self.open_runner, self._has_schedules)
+            self._apps = board = Board(
+                agent, self.open_runner, self._has_schedules, self.open_sampler
+            )
             board.host = Host(agent.store, self._app_places, board)
             agent.parts.append(board)
             try:
@@ -192,6 +198,40 @@ class Optional:
         from agent.commands import app
 
         return app.commands(self.open_apps())
+
+    def open_sampler(self):
+        """What takes samples, loaded where a channel is declared, or at an app's first sample."""
+        if self._sampler is None:
+            from agent.sampler import Sampler
+
+            agent = self._agent
+
+            def keep(name, payload):
+                return agent.voice.keep_bytes("data/" + name, payload)
+
+            hands = (self._start_reading, keep)
+            self._sampler = Sampler(
+                agent.config["channels"], agent.clock, agent.boot.number, *hands
+            )
+            agent.parts.append(self._sampler)
+        return self._sampler
+
+    def _start_reading(self, method, params, identity, expires):
+        """Run what a channel reads: a command that may be repeated, and so changes nothing."""
+        command = self._agent.registry.find(method)
+        if command.repeat != "repeat" or command.permission not in ("read", "act"):
+            raise Denied("%s: a channel runs what may be repeated, of read or act" % method)
+        self._agent.service.start(method, params, identity, expires, DATA)
+
+    def _load_data(self):
+        from agent.commands import data
+
+        return data.commands(self.open_sampler(), self._agent.boot.number)
+
+    def flush_samples(self):
+        """The process ends: hand over what waits."""
+        if self._sampler is not None:
+            self._sampler.flush()
 
     def open_runner(self):
         """What runs schedules, loaded with the first, or with the first question about one."""
@@ -223,6 +263,8 @@ class Optional:
 
     def run_ended(self, identity, words):
         """A run that a schedule asked for has ended, with these words."""
+        if self._sampler is not None and self._sampler.ended(identity, words):
+            return
         title = self._runner.ended(identity) if self._runner is not None else None
         if title is not None and self._apps is not None:
             self._apps.ended(title, words)

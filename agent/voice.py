@@ -39,7 +39,10 @@ class Voice:
 
     def keep(self, name, words):
         """Send a JSON-able dict that may not be lost to a restart; False without room for it."""
-        payload = json.dumps(words).encode()
+        return self.keep_bytes(name, json.dumps(words).encode())
+
+    def keep_bytes(self, name, payload):
+        """As `keep`, of what is encoded already."""
         if self.outbox is None:
             self.outbox = self._open_outbox()
         if self.outbox is None:

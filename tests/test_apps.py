@@ -63,7 +63,7 @@ class Board:
         self.apps.pop(name, None)
 
     def hands(self, name):
-        return Hands(None, None, None, lambda: self.saved, self.saved.update)
+        return Hands(None, None, None, lambda: self.saved, self.saved.update, None)
 
     def report(self, name, words):
         self.told.append(words)

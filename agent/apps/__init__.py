@@ -41,7 +41,8 @@ Timed = namedtuple("Timed", ("verb", "timing", "params"))
 # log(text)           a line of the device's log
 # hardware            opens devices, within what the policy allows; see commands/device.py
 # load(), save(words) a JSON-able dict that survives a power cut, {} at first; at most 16 KiB
-Hands = namedtuple("Hands", ("event", "log", "hardware", "load", "save"))
+# sample(channel, value)  a sample of data/<app>.<channel>, sent in batches: a JSON-able value
+Hands = namedtuple("Hands", ("event", "log", "hardware", "load", "save", "sample"))
 
 
 class App:

@@ -12,21 +12,24 @@ from agent.commands.policy import APP
 from agent.commands.registry import Command
 from agent.commands.seal import NAME_CHARACTERS
 from agent.errors import BadConfig, CommandFailed
+from agent.samples import MOST_VALUE_BYTES
 from agent.schedule.entry import DECLARATION, make_entry, shorten
 from agent.schema import check
 from agent.store import Store
 
-MOST_TOLD = 16  # events that wait for the next turn; more are counted
+MOST_TOLD = 32  # events and samples that wait for the next turn; more are counted
 
 
 class Board:
     """`agent` has the parts by name; `open_runner()` gives the schedules, `has_schedules()` tells
-    whether there are any; `host` is set once it is made. A part of the loop."""
+    whether there are any; `open_sampler()` gives what takes samples; `host` is set once it is
+    made. A part of the loop."""
 
-    def __init__(self, agent, open_runner, has_schedules):
+    def __init__(self, agent, open_runner, has_schedules, open_sampler):
         self._agent = agent
         self._open_runner = open_runner
         self._has_schedules = has_schedules
+        self._open_sampler = open_sampler
         self._known = []  # names of apps that are up
         self.host = None
         self._lock = threading.Lock()  # guards _told and _dropped
@@ -46,10 +49,14 @@ class Board:
             told, self._told = self._told, []
             dropped, self._dropped = self._dropped, 0
         for topic, words in told:
-            if not self._agent.voice.keep(topic, words):
+            if topic is None:
+                is_taken = self._open_sampler().add(*words)
+            else:
+                is_taken = self._agent.voice.keep(topic, words)
+            if not is_taken:
                 dropped += 1
         if dropped:
-            self._agent.log.warning("%d events of apps found no room", dropped)
+            self._agent.log.warning("%d events or samples of apps found no room", dropped)
 
     def add(self, name, app):
         """Make the commands and schedules of an app known. Raises LimpetError."""
@@ -142,7 +149,14 @@ class Board:
         def log(text):
             self._agent.log.info("%s: %s", name, text)
 
-        return Hands(event, log, self._agent.hardware, load, save)
+        def sample(channel, value):
+            text = json.dumps(value)
+            if len(text) > MOST_VALUE_BYTES:
+                raise ValueError("a sample of %d bytes" % len(text))
+            at = self._agent.clock.now()
+            self._tell(None, ("%s.%s" % (name, check_word(channel)), at, text))
+
+        return Hands(event, log, self._agent.hardware, load, save, sample)
 
     def report(self, name, words):
         """Tell whoever watches that an app came to an end it did not want."""

@@ -19,6 +19,7 @@ ANONYMOUS = ""  # the name of a caller without a key
 
 # Who asks: name of the key, and what it may do.
 Caller = namedtuple("Caller", ("name", "permissions"))
+DATA = "app:data"  # what the settings' channels are read under; no app is called `data`
 APP = "app:"  # begins the name that an app runs its own schedules under: no key's holds a colon
 ANYONE = Caller(ANONYMOUS, PERMISSIONS)  # while no key is configured
 

@@ -41,6 +41,7 @@ GROUPS = (
             "agent/files",
             "agent/system_calls",
             "agent/schedule",
+            "agent/sampler",
             "agent/samples",
             "agent/twin",
             "agent/apps",
