@@ -233,7 +233,7 @@ def test_a_broker_that_goes_away_for_good_is_status_4(broker, device):
     [
         ([], "which command? ls, cp, cat, rm, mv, mkdir, shell, run, call, jobs"),
         (["lss"], "lss"),
-        (["ls", "pump-7"], "pump-7"),
+        (["ls", "pump-7", "pump-8"], "pump-8"),
         (["ls", "--jsn"], "--jsn"),
         (["call", "pump-7"], "method"),
         (["call", "a/b", "m"], "A-Z a-z 0-9 _ -"),
