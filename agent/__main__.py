@@ -104,7 +104,7 @@ def guard(values, file):
     except InUse as error:
         sys.stderr.write("agent: %s\n" % error.message)
         return BAD_USAGE
-    except Exception as error:  # noqa: BLE001 - the process ends with it, and says why
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the process ends, and says why
         import time
 
         from agent.operate import crash

@@ -216,7 +216,7 @@ def test_a_worker_that_a_command_takes_down_is_replaced_and_its_command_answered
         return
 
     def leave(params):
-        raise SystemExit(3)
+        raise KeyboardInterrupt
 
     bench = Bench(workers, [command("t.leave", leave, PLAIN), command("t.count", count)])
     for n in range(workers + 1):
@@ -282,3 +282,20 @@ def test_only_what_says_how_it_runs_is_a_command(workers):
             assert "mode" in str(error)
         else:
             raise AssertionError("it was taken")
+
+
+def test_a_command_that_would_end_the_process_is_answered_and_ends_nothing(workers):
+    def leave(params, job=None):
+        raise SystemExit(3)
+
+    def leave_later(params, job):
+        yield
+        raise SystemExit(3)
+
+    rows = [("inline", leave, INLINE), ("plain", leave, PLAIN), ("task", leave, task())]
+    rows.append(("generator", leave_later, task()))
+    for name, call, mode in rows:
+        bench = Bench(workers, [command("t." + name, call, mode)])
+        bench.call("t." + name)
+        answer = bench.answer()["error"]
+        assert answer["code"] == "failed" and "SystemExit" in answer["message"], name

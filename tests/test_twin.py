@@ -308,3 +308,12 @@ def test_an_error_of_the_store_leaves_all_as_it_was():
     disk.full = True
     raises(LimpetError, twin.replace, WRONG, ASIS, 0, "a")
     assert twin.wanted == FILE and twin.trial is None and twin.revision == 0
+
+
+def test_every_setting_of_the_link_is_fixed_at_once_or_on_trial():
+    harmless = ("mqtt.keep_alive_s", "mqtt.backoff_first_s", "mqtt.backoff_most_s")
+    for path, _ in settings.walk(config.FIELDS):
+        if path.startswith("mqtt.") and path not in harmless:
+            assert settings.rule(path)[1], path
+    assert settings.rule("mqtt.what_comes_later") == (settings.RESTART, True)
+    assert settings.rule("update")[1] and settings.rule("watchdog")[1]

@@ -16,6 +16,7 @@ from loading import forget, load
 from agent.apps import App
 from agent.apps.manifest import FILE, MAX_BYTES, check_name, parse_manifest
 from agent.apps.trust import SETTLE_MS, Trust
+from agent.commands.job import FAULTS
 from agent.errors import BadConfig, BadParams, LimpetError
 
 STORED = "apps"
@@ -155,7 +156,7 @@ class Host:
             self._bring_up(entry)
         except LimpetError as error:
             self._fail(entry, error.message)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - its fault is not the agent's
+        except FAULTS as error:  # its fault is not the agent's
             self._fail(entry, "%s: %s" % (type(error).__name__, error), format_exception(error))
 
     def _bring_up(self, entry):
@@ -181,7 +182,7 @@ class Host:
         self._board.remove(entry.name)
         try:
             app.stop()
-        except Exception as error:  # noqa: BLE001 - it is stopped, whatever it says to it
+        except FAULTS as error:  # it is stopped, whatever it says to it
             entry.reason = "%s: %s" % (type(error).__name__, error)
         forget(entry.name)
 
@@ -276,7 +277,7 @@ class Host:
 def _ask(app):
     try:
         return app.ail()
-    except Exception as error:  # noqa: BLE001 - a check that raises is an answer too
+    except FAULTS as error:  # a check that raises is an answer too
         return "%s: %s" % (type(error).__name__, error)
 
 

@@ -17,7 +17,7 @@ import queue
 import threading
 from collections import namedtuple
 
-from agent.commands.job import REST, Cancelled, Job, Outcome, failure
+from agent.commands.job import FAULTS, REST, Cancelled, Job, Outcome, failure
 from agent.errors import Busy, Expired, LimpetError
 
 # A command to run for a request, its parameters checked; `ticket` is what the journal knows it by,
@@ -246,7 +246,7 @@ class Executor:
             return command.call(params)
         except LimpetError:
             raise
-        except Exception as error:  # noqa: BLE001 - a command's fault is its caller's to know
+        except FAULTS as error:
             raise failure(error)
 
     def _work(self, index):

@@ -22,6 +22,8 @@ from agent.errors import Cancelled, CommandFailed, Expired, LimpetError, TimedOu
 # What came of a command: exactly one of result and error counts; error is None or a LimpetError.
 Outcome = namedtuple("Outcome", ("task", "result", "error"))
 
+# What a command's own code may raise: its caller's to know, and nobody's end, sys.exit() neither.
+FAULTS = (Exception, SystemExit)
 MAX_TRACEBACK = 2000  # characters of a traceback that a reply carries: the innermost frames
 MAX_LINES = 20  # log lines kept, the newest
 MAX_LINE = 200  # characters
@@ -191,7 +193,7 @@ class Job:
                     return pause
         except LimpetError as error:
             self._end(None, error)
-        except Exception as error:  # noqa: BLE001 - a command's fault is its caller's to know
+        except FAULTS as error:
             self._end(None, failure(error))
         return None
 

@@ -3,7 +3,7 @@
 The one rule: an agent whose configuration has no `update` holds nothing of what updates need.
 """
 
-from agent.errors import Unavailable
+from agent.errors import LimpetError
 
 
 class Nothing:
@@ -26,10 +26,11 @@ def start(registry, make):
     """The Updater that `make()` gives, or a Nothing; its family of commands either way."""
     try:
         found = make()
-    except Unavailable as error:
-        found = Nothing(error.message)
-    if not isinstance(found, Nothing):
         found.subscribe()
+    except LimpetError as error:
+        found = Nothing(error.message)
+    except Exception as error:  # noqa: BLE001 - what cannot be updated must still be reached
+        found = Nothing("%s: %s" % (type(error).__name__, error))
 
     def load(name):
         from agent.commands import update

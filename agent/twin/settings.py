@@ -1,8 +1,8 @@
 """Which setting may change from afar, when it takes effect, and what may be told of it.
 
 The settings are the members of the configuration file, by their paths (`mqtt.host`). The one rule:
-what no row of RULES names takes a restart, and can be changed without a trial. What could cut the
-link is on trial.
+what no row of RULES names takes a restart, and is on trial if it is of the link: a setting that is
+new there must not be the one that a device cannot come back from.
 
 Pure: dicts in, dicts out; the declarations come as an argument.
 """
@@ -33,21 +33,21 @@ RULES = {
     "mqtt.password": (RECONNECT, True),
     "mqtt.client_id": (RECONNECT, True),
     "mqtt.connect_timeout_s": (RECONNECT, True),
+    "mqtt.websocket": (RECONNECT, True),
     "mqtt.keep_alive_s": (RECONNECT, False),
     "mqtt.backoff_first_s": (RECONNECT, False),
     "mqtt.backoff_most_s": (RECONNECT, False),
-    # Too small, and the request that would mend it does not come in, or its answer not out.
-    "mqtt.maximum_packet_bytes": (RESTART, True),
-    "mqtt.maximum_reply_bytes": (RESTART, True),
-    "mqtt.receive_maximum": (RESTART, True),
+    "update": (RESTART, True),  # which may keep a start from its end
     "watchdog": (RESTART, True),  # one that bites too early never lets the device come up
 }
 _OTHER = (RESTART, False)
+# What is not named of the link: a size, for one, that keeps the request that would mend it out.
+_LINK = (RESTART, True)
 
 
 def rule(path):
     """`(when, on_trial)` of a setting."""
-    return RULES.get(path, _OTHER)
+    return RULES.get(path, _LINK if path.startswith("mqtt.") else _OTHER)
 
 
 def walk(fields, prefix=""):

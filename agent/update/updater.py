@@ -14,6 +14,7 @@ import limpet_start as starting
 from interpreter import describe, random_bytes
 
 from agent.errors import BadParams, LimpetError, Unavailable
+from agent.store import Files
 from agent.update import plan, release
 from agent.update.depot_mqtt import Depot
 from agent.update.fetch import BadDepot, Fetch
@@ -97,10 +98,11 @@ class Updater:
         data = self._store.read(_KEYRING)
         if data is None:
             try:
-                with open(self._options["keyring"], "rb") as file:
-                    data = file.read(release.MAX_SIGNED_BYTES + 1)
+                data = Files().read(self._options["keyring"], release.MAX_SIGNED_BYTES + 1)
             except OSError as error:
                 raise release.BadRelease("no keyring: %s" % error)
+            if data is None:
+                raise release.BadRelease("no keyring: %s is not there" % self._options["keyring"])
         return release.parse_keyring(release.split_signed(data).body)
 
     def _make_health(self):
