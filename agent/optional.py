@@ -15,6 +15,7 @@ from agent.commands.policy import DATA, Denied
 from agent.errors import LimpetError, Unavailable
 from agent.records import Records, has_log
 
+READING_MS = 86_400_000  # after which a channel's reading becomes a job: never, for short ones
 RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
 OUTBOX = "outbox"  # the log of messages that outlive the process
 
@@ -221,7 +222,7 @@ class Optional:
         command = self._agent.registry.find(method)
         if command.repeat != "repeat" or command.permission not in ("read", "act"):
             raise Denied("%s: a channel runs what may be repeated, of read or act" % method)
-        self._agent.service.start(method, params, identity, expires, DATA)
+        self._agent.service.start(method, params, identity, expires, DATA, READING_MS)
 
     def _load_data(self):
         from agent.commands import data

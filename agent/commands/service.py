@@ -343,16 +343,18 @@ class Service:
 
     # Runs that nobody asked for over the link: schedules.
 
-    def start(self, method, params, identity, expires, key_name):
+    def start(self, method, params, identity, expires, key_name, patience_ms=None):
         """Run a command as if the holder of a key had asked for it, once for its `identity`.
 
         Raises LimpetError, Busy if it may be tried again; else its end goes to `ended` of
-        `connect_runs`, perhaps before this returns. A task is a job from the start.
+        `connect_runs`, perhaps before this returns. A task is a job from the start, unless
+        `patience_ms` says after how long it becomes one.
         """
         command = self._registry.find(method)
         caller = self._gate.caller(key_name)
         address = Address(identity, None, None, key_name)
-        patience_ms = 0 if isinstance(command.mode, tuple) else REPLY_WITHIN_MS
+        if patience_ms is None:
+            patience_ms = 0 if isinstance(command.mode, tuple) else REPLY_WITHIN_MS
         checked = self._registry.checked_params(command, params)
         request = Request(address, method, params, expires, expires, patience_ms, None)
         ticket = None

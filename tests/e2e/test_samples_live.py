@@ -31,6 +31,9 @@ def test_declared_channels_and_apps_send_batches(start_device, runtime, caller5,
     (folder / "well.py").write_text(APP)
     caller5.call(device, "app.start", {"name": "well"})
     caller5.call(device, "well.put")
+    listed = []
+    while len(listed) < 3:  # it is the loop's next turn that takes it
+        listed = caller5.call(device, "data.list")["result"]["channels"]
     read = caller5.call(device, "data.read", {"channel": "well.depth"})["result"]
     assert read["samples"][0][2] == 1.5
     flush = caller5.call(device, "data.flush", {"channel": "well.depth"})
