@@ -6,18 +6,26 @@ agent that is asked for none of it holds none of it. Part of the composition roo
 
 import json
 
-from interpreter import format_exception, list_folder
+from interpreter import THREADS, format_exception, list_folder
 
 from agent import VERSION, connection
 from agent import config as configuration
 from agent.commands import late, no_update
 from agent.commands.policy import DATA, Denied
-from agent.errors import LimpetError, Unavailable
+from agent.errors import BadConfig, LimpetError, Unavailable
 from agent.records import Records, has_log
+from agent.report import WORKERS_REASONS
 
 READING_MS = 86_400_000  # after which a channel's reading becomes a job: never, for short ones
 RUN_EVENT_MS = 60_000  # between two events of schedules that are kept: each wears the flash
 OUTBOX = "outbox"  # the log of messages that outlive the process
+
+
+def check_workers(wanted, in_file):
+    """Raise BadConfig for workers, wanted from afar, that could end the agent."""
+    if wanted not in ("auto", 0, in_file) and THREADS != "gil":
+        text = "workers: %d: only the configuration file may say that here: %s"
+        raise BadConfig(text % (wanted, WORKERS_REASONS[THREADS]))
 
 
 class Optional:
@@ -62,7 +70,11 @@ class Optional:
     def _make_twin(self):
         from agent.twin.twin import Twin
 
-        check, probe = configuration.check, configuration.probe
+        def probe(values):
+            check_workers(values["workers"], self._file["workers"])
+            configuration.probe(values)
+
+        check = configuration.check
         self.twin = Twin(self._agent.store, self._file, configuration.FIELDS, check, probe)
         self.twin.load(0)
         return self.twin
@@ -259,8 +271,8 @@ class Optional:
         """Raise unless whoever asks for a schedule may run what it is to run."""
         agent = self._agent
         command = agent.registry.find(method)
-        agent.registry.checked_params(command, params)
         agent.service.check_may(agent.service.caller_key, command)
+        agent.registry.checked_params(command, params)  # BadParams: only who may run it hears it
 
     def run_ended(self, identity, words):
         """A run that a schedule asked for has ended, with these words."""

@@ -5,6 +5,7 @@ from support import raises
 
 from agent import schema
 from agent.commands import schedule
+from agent.commands.policy import Denied
 from agent.commands.registry import INLINE, PLAIN, Command, Registry
 from agent.errors import BadParams, Busy, ClockUnknown, UnknownMethod
 from agent.schedule.book import Book
@@ -40,14 +41,18 @@ class Device:
     def __init__(self, start, wall=NOON):
         self.time = Time(start, wall)
         self.ran = []
-        self.refusal = None
+        self.refusal = self.denied = None
         hands = (self.start, None, None)
         self.disk = Disk()
         self.runner = Runner(Book(Store("data", self.disk)), self.time, 3, "device", hands)
         self.registry = Registry()
         work = (schema.integer("level", 1, low=0, high=9),)
         self.registry.add(
-            [Command("pump.set", None, work, "act", "once", PLAIN, "It.")]
+            [
+                Command("pump.set", None, work, "act", "once", PLAIN, "It."),
+                Command("pump.look", None, (), "read", "repeat", PLAIN, "It."),
+                Command("system.restart", None, (), "admin", "once", INLINE, "It."),
+            ]
             + list(schedule.commands(self.runner, self.check, lambda: "anna"))
         )
 
@@ -57,7 +62,10 @@ class Device:
         self.ran.append((request_id, method, params, expires - self.time.now(), maker))
 
     def check(self, method, params):
-        self.registry.checked_params(self.registry.find(method), params)
+        command = self.registry.find(method)
+        if method == self.denied:
+            raise Denied("not yours")
+        self.registry.checked_params(command, params)
 
     def call(self, verb, **params):
         command = self.registry.find("schedule." + verb)
@@ -69,14 +77,16 @@ class Device:
 
 def test_changes_need_act_and_run_once_and_looks_need_read(start):
     registry = Device(start).registry
+    registry.remove("pump")
+    registry.remove("system")
     rules = {}
     for name in registry.page("", 100)[0]:
         command = registry.find(name)
-        assert name == "pump.set" or command.mode == INLINE
+        assert command.mode == INLINE
         rules.setdefault((command.permission, command.repeat), []).append(name)
     assert rules == {
         ("act", "once"): [
-            "pump.set", "schedule.add", "schedule.pause", "schedule.remove", "schedule.resume",
+            "schedule.add", "schedule.pause", "schedule.remove", "schedule.resume",
             "schedule.run-now",
         ],
         ("read", "repeat"): ["schedule.get", "schedule.list", "schedule.preview"],
@@ -223,3 +233,45 @@ def test_a_wrong_preview_says_what_is_wrong(start):
         ({"cron": "* * * * *", "runs": 51}, "runs: expected an integer from 1 to 50"),
     ):
         assert words in raises(BadParams, device.call, "preview", **params).message
+
+
+def test_who_may_not_run_the_method_touches_none_of_its_schedules(start):
+    device = Device(start)
+    device.add(every=3600, params={"level": 7})
+    device.denied = "pump.set"
+    for verb in ("run-now", "resume", "pause", "remove"):
+        assert "not yours" in raises(Denied, device.call, verb, name="a").message
+    other = {"name": "a", "method": "pump.look", "every": 60}
+    raises(Denied, device.call, "add", replace=True, **other)
+    words = device.call("get", name="a")
+    assert words["params"] is None and words["withheld"] == "params: not yours"
+    assert device.ran == [] and device.call("list")["schedules"][0]["state"] == "waiting"
+    device.denied = None
+    words = device.call("get", name="a")
+    assert words["params"] == {"level": 7} and "withheld" not in words
+    device.call("add", replace=True, **other)
+    assert device.call("get", name="a")["method"] == "pump.look"
+
+
+def test_a_schedule_of_what_the_device_lost_can_be_taken_away(start):
+    device = Device(start)
+    for name in "ab":
+        device.add(name, every=3600)
+    device.registry.remove("pump")
+    raises(UnknownMethod, device.call, "run-now", name="a")
+    raises(UnknownMethod, device.call, "resume", name="a")
+    assert device.call("get", name="a")["params"] is None
+    assert device.call("pause", name="a")["state"] == "paused"
+    assert device.call("remove", name="a") == {}
+    assert "no schedule is called a" in raises(BadParams, device.call, "remove", name="a").message
+
+
+def test_restarts_in_quick_succession_are_refused(start):
+    device = Device(start)
+    words = {"name": "a", "method": "system.restart"}
+    for timing in ({"every": 299}, {"every": 3600, "phase": 0}):
+        error = raises(BadParams, device.call, "add", **dict(words, **timing))
+        assert "system.restart needs at least 300 s" in error.message, timing
+    assert device.call("list")["schedules"] == []
+    assert device.call("add", **dict(words, every=300))["name"] == "a"
+    device.add("b", every=1)

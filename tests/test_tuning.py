@@ -4,12 +4,14 @@ import json
 
 from faulty.disk import Disk
 from sealing import ANN, BOB, left, live, text_of
+from support import raises
 
-from agent import config
+from agent import config, optional
 from agent.clock import Clock
 from agent.commands.gate import Gate
 from agent.commands.policy import check_command
 from agent.commands.registry import Command
+from agent.errors import BadConfig
 from agent.keys import Keyring
 from agent.log import Log
 from agent.store import Store
@@ -262,3 +264,18 @@ def test_to_go_back_from_what_needs_a_restart_the_device_restarts():
     again.step(10_000)
     assert "restart" in again.told
     assert Device(device.disk).twin.running["mqtt"]["receive_maximum"] == 20
+
+
+def test_workers_that_are_not_safe_are_the_files_alone():
+    was = optional.THREADS
+    try:
+        optional.THREADS = "unsafe"
+        for wanted, in_file in (("auto", 2), (0, 2), (2, 2)):
+            optional.check_workers(wanted, in_file)
+        error = raises(BadConfig, optional.check_workers, 3, 2)
+        assert "workers: 3: only the configuration file" in error.message
+        assert "global lock" in error.message
+        optional.THREADS = "gil"
+        optional.check_workers(3, 2)
+    finally:
+        optional.THREADS = was

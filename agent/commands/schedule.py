@@ -1,17 +1,23 @@
 """`schedule.*`: declare runs of commands, look at them, stop and start them.
 
 The one rule: what is asked here is answered by the runner that comes with the constructor; this
-file only knows parameters and words. All of it is the main thread's, as the schedules are.
+file only knows parameters and words; and that whoever changes or starts a schedule, which runs
+under its maker's key, must be allowed to run its method. All of it is the main thread's, as the
+schedules are.
 """
 
 from agent import schema
 from agent.commands.registry import INLINE, Command
-from agent.errors import BadParams, ClockUnknown
+from agent.errors import BadParams, ClockUnknown, LimpetError, UnknownMethod
 from agent.schedule.civil import format_time, parse_time
 from agent.schedule.entry import DECLARATION, NAME, TIMING, make_entry
 
 MOST_LISTED = 50  # in one answer, which must fit in a packet
 MOST_RUNS = 50  # that a preview tells: the search for each takes a board some milliseconds
+
+# What starts the agent anew would do so again and again, faster than anybody could take it away.
+RESTARTING = "system.restart"
+LEAST_RESTART_S = 300
 
 _REPLACE = schema.boolean("replace", False, "take the place of a schedule of that name")
 _LISTING = (
@@ -31,7 +37,8 @@ def commands(runner, check, caller):
     """The family's commands over a schedule.runner.Runner.
 
     `check(method, params)` raises where the device has no such command, or not with these
-    parameters; `caller()` is the name of the key that the call being run came under, or None.
+    parameters, or the caller may not run it; `caller()` is the name of the key that the call being
+    run came under, or None.
     """
     family = _Family(runner, check, caller)
     read = ("read", "repeat", INLINE)
@@ -43,7 +50,8 @@ def commands(runner, check, caller):
         ("list", family.list, _LISTING, read,
          "Names in order, each with state, next due time and runs; `more` if there are others."),
         ("get", family.get, name, read,
-         "All of one schedule: what was declared, by whom, its state, its next due time."),
+         "All of one schedule: what was declared, by whom, its state, its next due time; params "
+         "are `withheld` from who may not run the method."),
         ("pause", family.pause, name, act, "Start no more of its runs. Its state."),
         ("resume", family.resume, name, act,
          "Start its runs again, from now on: those of the pause are not missed ones. Its state."),
@@ -71,6 +79,9 @@ class _Family:
         spec = {field.name: params[field.name] for field in DECLARATION}
         entry = make_entry(spec)  # first what is wrong with the times, then with the work
         self._check(spec["method"], spec["params"] or {})
+        _check_restarts(spec)
+        if params["replace"] and spec["name"] in self._runner.names():
+            self._check_stop(spec["name"])
         return self._describe(self._runner.add(spec, entry, self._caller(), params["replace"]))
 
     def list(self, params):
@@ -85,18 +96,45 @@ class _Family:
         words, maker = self._runner.record(params["name"])
         words.update(self._describe(self._runner.find(params["name"])))
         words["maker"] = maker
+        try:
+            self._check_start(params["name"])
+        except BadParams:
+            pass  # whoever may not run it hears that first
+        except LimpetError as error:
+            words["params"] = None
+            words["withheld"] = "params: " + error.message
         return words
 
+    def _check_start(self, name):
+        """Raise unless the caller may run what a schedule runs."""
+        self._check(*self._work(name))
+
+    def _check_stop(self, name):
+        """The same; but what this device cannot run any more, anybody may stop."""
+        work = self._work(name)
+        try:
+            self._check(*work)
+        except (BadParams, UnknownMethod):
+            pass
+
+    def _work(self, name):
+        spec, _ = self._runner.record(name)
+        return spec["method"], spec.get("params") or {}
+
     def pause(self, params):
+        self._check_stop(params["name"])
         return self._describe(self._runner.pause(params["name"]))
 
     def resume(self, params):
+        self._check_start(params["name"])
         return self._describe(self._runner.resume(params["name"]))
 
     def run_now(self, params):
+        self._check_start(params["name"])
         return {"run": self._runner.run_now(params["name"])}
 
     def remove(self, params):
+        self._check_stop(params["name"])
         self._runner.remove(params["name"])
         return {}
 
@@ -148,6 +186,16 @@ class _Family:
         if self._runner.seconds(entry) is None:
             return "waits for the clock"
         return "finished" if entry.is_finished() else "waiting"
+
+
+def _check_restarts(spec):
+    if spec["method"] != RESTARTING or spec["every"] is None:
+        return
+    for member in ("every", "phase"):  # the phase is waited for after each start
+        value = spec[member]
+        if value is not None and value < LEAST_RESTART_S:
+            text = "%s: %s needs at least %d s, or the device would do little but start"
+            raise BadParams(text % (member, RESTARTING, LEAST_RESTART_S))
 
 
 def _parse_from(text, zone):
