@@ -5,9 +5,10 @@ import os
 import sys
 
 from faulty.disk import Disk
+from schedule_device import Device as Schedules
 from support import raises, temporary_folder
 
-from agent.apps import App, Hands, integer
+from agent.apps import App, Hands, board, integer
 from agent.apps.host import (
     FAILED,
     MOST_APPS,
@@ -21,6 +22,7 @@ from agent.apps.host import (
 )
 from agent.apps.manifest import parse_manifest
 from agent.apps.trust import MOST_CRASHES, PAUSE_MS, SETTLE_MS
+from agent.commands.registry import Registry
 from agent.errors import BadConfig, BadParams, LimpetError
 from agent.store import Store
 
@@ -365,3 +367,37 @@ def test_declarations_stand_in_their_order_and_a_schedule_needs_its_command():
     assert app.timed[0].verb == "read" and app.timed[0].timing == {"every": 60}
     error = raises(ValueError, app.schedule(every=1), lambda params: None)
     assert "no command of this app" in str(error)
+
+
+class Agent:
+    """What a board joins apps to: commands, and a log that a test can read."""
+
+    def __init__(self):
+        self.registry = Registry()
+        self.presence = self.log = self
+        self.warned = []
+
+    def change(self):
+        pass
+
+    def warning(self, text, *values):
+        self.warned.append(text % values)
+
+
+def test_who_takes_the_name_of_an_apps_schedule_does_not_keep_it_from_starting():
+    app = App()
+
+    @app.schedule(every=60)
+    @app.command("read", (), permission="read", repeat="repeat")
+    def read(params):
+        return {}
+
+    agent, schedules = Agent(), Schedules(0)
+    schedules.add("pump-read", "mallory", every=3600)
+    schedules.add("pump-other", "mallory", every=3600)
+    real = board.Board(agent, lambda: schedules.runner, lambda: True, None)
+    real.add("pump", app)
+    spec, maker = schedules.runner.record("pump-read")
+    assert (maker, spec["method"], spec["every"]) == ("app:pump", "pump.read", 60)
+    assert schedules.runner.record("pump-other")[1] == "mallory"
+    assert agent.warned == ["the schedule pump-read of mallory gives way to the app pump"]

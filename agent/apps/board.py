@@ -104,8 +104,11 @@ class Board:
                     del wanted[title]
                 else:
                     runner.remove(title)
+            elif title in wanted:  # who takes its name must not keep an app from starting
+                text = "the schedule %s of %s gives way to the app %s"
+                self._agent.log.warning(text, title, maker or "nobody", name)
         for title in sorted(wanted):
-            runner.add(wanted[title], make_entry(wanted[title]), APP + name, False)
+            runner.add(wanted[title], make_entry(wanted[title]), APP + name, True)
 
     def forget_others(self):
         """Take away schedules of apps that are not up: nobody could run them."""
