@@ -8,6 +8,7 @@ from binascii import a2b_base64, b2a_base64, hexlify
 from file_tree import WAYS, Bench, run_in_shell
 from support import raises, skip, temporary_folder
 
+from agent.commands import fs
 from agent.errors import LimpetError, Unavailable
 from agent.files import transfer
 from agent.files.tree import Root, Secrets, Tree
@@ -409,6 +410,26 @@ def test_another_file_system_below_a_root_is_not_entered(calls):
         tree = Tree([Root("all", "/", False)], Secrets(folder, []), calls)
         error = raises(LimpetError, tree.find, "all/proc/version")
         assert error.code == "denied", error
+
+
+def test_no_root_is_in_the_kernels_own_trees(calls):
+    tried = 0
+    for path in ("/proc", "/proc/self", "/proc/1/..", "/sys", "/dev"):
+        try:
+            if os.stat(path)[2] == os.stat("/")[2]:
+                continue
+        except OSError:
+            continue
+        tried += 1
+        with temporary_folder() as folder:
+            tree = Tree([Root("all", path, False)], Secrets(folder, []), calls)
+            for below in ("all", "all/environ", "all/self/environ", "all/null"):
+                error = raises(LimpetError, tree.find, below)
+                assert error.code == "denied" and "may not be in /" in error.message, (path, error)
+            told = fs._roots(fs.Files(tree, 4096, 8192), {})
+            assert "may not be in /" in told["roots"][0]["fault"]
+    if not tried:
+        skip("there are none here")
 
 
 def test_a_folder_swapped_for_a_link_in_the_middle_leads_nowhere(calls):

@@ -1,9 +1,10 @@
 """Named roots, and the places below them that a caller may reach.
 
 The one rule: what is found here lies below a root, on the root's own file system, behind no link,
-and is none of the agent's secrets: neither the data folder (keys, journal) nor the files of the
-configuration. The agent's secrets are known by what they are, device and inode, whatever way leads
-to them; where the file system has no inodes, a root that could hold them is refused as a whole.
+in none of the kernel's own trees, and is none of the agent's secrets: neither the data folder
+(keys, journal) nor the files of the configuration. The agent's secrets are known by what they are,
+device and inode, whatever way leads to them; where the file system has no inodes, a root that
+could hold them is refused as a whole.
 """
 
 import os
@@ -19,6 +20,10 @@ KINDS = {FILE: "file", FOLDER: "folder", LINK: "link"}  # everything else is `ot
 _MODE, _INODE, _DEVICE = 0, 1, 2  # of what os.stat returns
 
 
+# What a process holds is told below /proc, the agent's environment too; every device is in /dev.
+KERNEL_TREES = ("/proc", "/sys", "/dev")
+
+
 def kind_of(found):
     """FILE, FOLDER, LINK or another kind, of what os.stat returned."""
     return found[_MODE] & _KIND
@@ -26,6 +31,18 @@ def kind_of(found):
 
 def _identity(found):
     return (found[_DEVICE], found[_INODE]) if found[_INODE] else None
+
+
+def _check_kernel(path, found):
+    """Raise FileFault for a root on the file system of one of the kernel's own trees."""
+    for tree in KERNEL_TREES:
+        try:
+            device = os.stat(tree)[_DEVICE]
+            if device == found[_DEVICE] and device != os.stat("/")[_DEVICE]:
+                text = "%s: a root may not be in %s, where the kernel shows what is everybody's"
+                raise FileFault("denied", text % (path, tree))
+        except OSError:
+            pass  # a board has none
 
 
 class Root:
@@ -205,6 +222,7 @@ class Tree:
             found = os.stat(self.calls.path_of(held[0]))
             if _identity(found) is None:
                 self.secrets.check_root(root)
+            _check_kernel(path, found)
             self.check_secret(path, found)
             for name in names:
                 held.append(self.calls.open_below(held[0], name))
