@@ -195,3 +195,14 @@ def test_no_descriptor_and_no_process_stays(calls):
             bench.run("1", session="a")
             bench.sessions.end("", "a")
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_session_inside_is_its_callers_alone(calls):
+    if calls is not None:
+        skip("apart they are anyway")
+    sessions = python.Sessions(False, ".")
+    sessions.space("anna", "s")["x"] = 1
+    assert "x" not in sessions.space("bert", "s")
+    assert sessions.names("anna") == [("s", False)] and sessions.names("carl") == []
+    assert not sessions.end("carl", "s") and sessions.end("bert", "s")
+    assert sessions.space("anna", "s")["x"] == 1

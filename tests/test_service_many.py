@@ -5,6 +5,7 @@ import json
 from job_bench import BASE, PREFIX, Bench
 
 from agent import schema
+from agent.commands.gate import Repeated
 from agent.commands.registry import INLINE, PLAIN, Command
 from agent.commands.service import MOST_LATE
 
@@ -93,3 +94,21 @@ def test_a_closed_bridge_takes_and_acknowledges_nothing():
     made.bridge.close()
     ask(made, "one-00000001", BASE + "call")
     assert made.replies() == [] and made.wire.acknowledged == []
+
+
+def test_a_copy_leaves_no_delay_behind_and_keeps_that_of_the_first():
+    made = bench()
+
+    def take_copy(document, address, incoming, opened):
+        raise Repeated("repeated")
+
+    take = made.service._take
+    made.service._take = take_copy
+    ask(made, "many-00000001", spread=600)
+    assert made.service._when == {}
+    made.service._take = lambda *parts: None  # the first is under way
+    ask(made, "many-00000002", spread=600)
+    made.service._take = take_copy
+    ask(made, "many-00000002", spread=600)
+    assert len(made.service._when) == 1
+    made.service._take = take

@@ -32,7 +32,7 @@ class Sessions:
         self._folder = folder
         self._idle = {}  # (key, name): Session
         self._busy = []  # (key, name)
-        self._spaces = {}  # name: variables of a session in the agent itself
+        self._spaces = {}  # (key, name): variables of a session in the agent itself
 
     def take(self, key, name):
         """The Session of a name, a new one where there is none. Raises Busy, OSError."""
@@ -63,19 +63,20 @@ class Sessions:
         if session is not None:
             self._idle[(key, name)] = session
 
-    def space(self, name):
+    def space(self, key, name):
         """The variables of a session in the agent."""
-        if name not in self._spaces:
+        place = (key, name)
+        if place not in self._spaces:
             if len(self._spaces) >= MOST_SESSIONS:
                 raise Busy("%d sessions are open: end one by python.end" % MOST_SESSIONS)
-            self._spaces[name] = {"__name__": "__main__"}
-        return self._spaces[name]
+            self._spaces[place] = {"__name__": "__main__"}
+        return self._spaces[place]
 
     def names(self, key):
         """(name, whether it runs something) of all that a key has open."""
         found = [(place[1], False) for place in self._idle if place[0] == key]
         found += [(place[1], True) for place in self._busy if place[0] == key]
-        return sorted(found + [(name, False) for name in self._spaces])
+        return sorted(found + [(place[1], False) for place in self._spaces if place[0] == key])
 
     def end(self, key, name):
         """Forget a session and its variables; whether there was one. Raises Busy."""
@@ -84,7 +85,7 @@ class Sessions:
         found = self._idle.pop((key, name), None)
         if found is not None:
             found.process.kill()
-        return found is not None or self._spaces.pop(name, None) is not None
+        return found is not None or self._spaces.pop((key, name), None) is not None
 
 
 class Session:
@@ -263,7 +264,8 @@ def _overlap(data, mark):
 
 def run_inside(sessions, params, job):
     """Run it in the agent; a function, which keeps its thread."""
-    space = sessions.space(params["session"]) if params["session"] else {"__name__": "__main__"}
+    name = params["session"]
+    space = sessions.space(job.key, name) if name else {"__name__": "__main__"}
     is_new = "print" not in space
     output = Output(job, params["split"], params["output_bytes"])
 

@@ -140,17 +140,20 @@ class Service:
     def _judge(self, opened, incoming):
         key = opened.caller.name
         address = NOWHERE
+        has_waited = False
         try:
             if incoming.response_topic is not None:
                 address = self._address({}, incoming, key)  # so that even no JSON gets its answer
             document = parse_object(opened.body)
             topic, correlation = incoming.response_topic, incoming.correlation
             address = read_address(document, topic, correlation, self._prefix, key)
+            has_waited = address in self._when
             if incoming.topic != self._own_topic:
                 self._spread(document, address)
             self._take(document, address, incoming, opened)
-        except Repeated:
-            pass  # the answer to the first copy is this one's too
+        except Repeated:  # the answer to the first copy is this one's too
+            if not has_waited:
+                self._when.pop(address, None)
         except LimpetError as error:
             self._answer_error(address, error)
         except Exception as error:  # noqa: BLE001 - see below

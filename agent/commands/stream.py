@@ -44,7 +44,7 @@ class Stream:
         self.job = job
         self.key = job.key
         self._room_bytes = room_bytes
-        self._lock = threading.Lock()  # guards the two lists and the size
+        self._lock = threading.Lock()  # guards the two lists, the size and `takes`
         self._pieces = []
         self._size = 0
         self._input = []
@@ -82,8 +82,9 @@ class Stream:
             self.job.call()
         with self._lock:
             data = self._input.pop(0) if self._input else None
+            if data is not None:
+                self.takes += 1
         if data is not None:
-            self.takes += 1
             self.job.call()
             return data
         if self.fault is not None:
@@ -148,11 +149,11 @@ class Stream:
             return self._spoil("more was sent than was asked for")
         self.next_in += 1
         data = payload[end + 1 :] if end >= 0 else b""
-        if data:
-            with self._lock:
+        with self._lock:
+            if data:
                 self._input.append(data)
-        else:
-            self.takes += 1
+            else:
+                self.takes += 1
         if words.get("end") is True:
             self.is_closed = True
         return True
