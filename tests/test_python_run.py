@@ -20,6 +20,7 @@ class Bench:
 
     def __init__(self, calls):
         self.sessions = python.Sessions(calls is not None, ".")
+        self.is_inside = calls is None
         self.commands = commands(self.sessions)
 
     def __enter__(self):
@@ -30,6 +31,7 @@ class Bench:
             self.sessions.end("", name)
 
     def run(self, code, **params):
+        params.setdefault("inside", self.is_inside)
         return run(self.commands["run"], code=code, **params)
 
 
@@ -39,6 +41,13 @@ try:
         IMPLEMENTATIONS.append(("apart", system_calls.load()))
 except Unavailable:
     pass
+
+
+def test_without_another_interpreter_the_agents_own_is_asked_for_by_name(calls):
+    with Bench(calls) as bench:
+        told = bench.run("1", inside=False)
+        assert (told.error is None) == (calls is not None)
+        assert told.error is None or "inside: true" in told.error.message
 
 
 def test_an_expression_gives_its_value_and_a_block_what_it_prints(calls):

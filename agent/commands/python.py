@@ -98,6 +98,12 @@ class Session:
         self.is_new = True
 
 
+_NO_CHILD = (
+    "this runtime starts no other interpreter; inside: true runs it in the agent itself, where "
+    "nothing ends a loop that prints nothing"
+)
+
+
 def commands(sessions):
     """The family's commands, over Sessions."""
     name = schema.text("session", None, low=1, high=32,
@@ -114,8 +120,11 @@ def commands(sessions):
     named = schema.text("session", low=1, high=32)
 
     def run(given, job):
-        if given["inside"] or not sessions.has_processes:
+        if given["inside"]:
             return run_inside(sessions, given, job)
+        if not sessions.has_processes:
+            # Nothing there would end a loop, and the device would be gone with it.
+            raise Unavailable(_NO_CHILD)
         return run_apart(sessions, given, job)
 
     def listed(given, job):

@@ -27,7 +27,7 @@ def commands():
 def main(arguments):
     """Serve, as the agent does."""
     agent = Agent(config.load(arguments[1]))
-    agent._registry.add(commands())
+    agent.registry.add(commands())
     return serve(agent)
 
 
