@@ -132,14 +132,17 @@ def watch(process, output, feed, deadline):
     pause = LEAST_PAUSE_MS
     while True:
         has_ended = process.has_ended()  # before the look at its pipes, so that this one is whole
-        pieces = process.read()
+        # Input wakes a job also where there is no room for what it makes of it.
+        stream = getattr(output.job, "stream", None)
+        is_full = stream is not None and stream.is_full
+        pieces = () if is_full else process.read()
         for kind, data in pieces:
             output.put(kind, data)
         if feed.step() or pieces:
             pause = LEAST_PAUSE_MS
             yield
             continue
-        if has_ended:
+        if has_ended and not is_full:
             return
         if output.job.now() >= deadline:
             raise TimedOut("it ran longer than its timeout_s")
