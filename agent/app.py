@@ -5,7 +5,7 @@ runs `Agent.step`. A part has `step(now)` and `due`, when it wants that next in 
 the loop sleeps in the link's poll until the first of them.
 """
 
-from interpreter import THREADS, pace_collector
+from interpreter import THREADS, format_exception, pace_collector
 from wakeup import Channel
 
 from agent import VERSION, boot, connection, report
@@ -223,7 +223,10 @@ class Agent:
         for part in self.parts:  # before the bridge, which commits what is to run
             due = part.due
             if due is not None and now >= due:
-                part.step(now)
+                try:
+                    part.step(now)
+                except Exception as error:  # noqa: BLE001 - one part's fault is not the others'
+                    self.log.error("a part of the agent: %s", format_exception(error))
         self.update.step(now)  # at each turn: a depot's bytes may have come
         is_checking = self.bridge.step()
         has_more = self.service.step() or is_checking

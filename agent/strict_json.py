@@ -74,6 +74,25 @@ def parse_object(data):
     return value
 
 
+UNWRITABLE = (TypeError, ValueError, RuntimeError, MemoryError)  # what json.dumps may raise
+
+
+def copy(value, most_bytes):
+    """`value` as JSON gives it back, so that it can be written later whatever becomes of it.
+
+    MicroPython writes the repr of what is no JSON, so only reading it back tells. Raises
+    ValueError, also where its text has more than so many bytes.
+    """
+    try:
+        text = json.dumps(value)
+        found = parse_object(('{"value":%s}' % text).encode())["value"]
+    except UNWRITABLE + (BadJson,) as error:
+        raise ValueError("it cannot be written as JSON: %s" % error)
+    if len(text.encode()) > most_bytes:
+        raise ValueError("%d bytes of JSON, at most %d" % (len(text.encode()), most_bytes))
+    return found
+
+
 def _has_surrogate(data):
     """Whether the bytes of a lone surrogate are in `data`: no UTF-8, but both runtimes take it."""
     at = data.find(b"\xed")

@@ -124,7 +124,7 @@ def test_lines_and_phase_are_told(workers):
     def talk(params, job):
         job.log("first")
         job.log("x" * 1000)
-        job.progress(2, "phase one")
+        job.progress(1, "phase one")
         yield 3000
         return 1
 

@@ -7,6 +7,7 @@ bounded list until the loop's next turn; what they keep goes through a store of 
 import json
 import threading
 
+from agent import strict_json
 from agent.apps import Hands
 from agent.commands.policy import APP
 from agent.commands.registry import Command
@@ -18,6 +19,7 @@ from agent.schema import check
 from agent.store import Store
 
 MOST_TOLD = 32  # events and samples that wait for the next turn; more are counted
+MOST_EVENT_BYTES = 7168  # of JSON: sealed, and with its topic, it fits one kept message
 
 
 class Board:
@@ -147,6 +149,7 @@ class Board:
                 store.write(key, data)
 
         def event(what, words):
+            words = strict_json.copy(words, MOST_EVENT_BYTES)
             self._tell("event/%s.%s" % (name, check_word(what)), words)
 
         def log(text):

@@ -17,6 +17,7 @@ from collections import namedtuple
 
 from interpreter import format_exception
 
+from agent import strict_json
 from agent.errors import Cancelled, CommandFailed, Expired, LimpetError, TimedOut
 
 # What came of a command: exactly one of result and error counts; error is None or a LimpetError.
@@ -28,6 +29,7 @@ MAX_TRACEBACK = 2000  # characters of a traceback that a reply carries: the inne
 MAX_LINES = 20  # log lines kept, the newest
 MAX_LINE = 200  # characters
 MAX_PHASE = 60
+MAX_CHECKPOINT = 1024  # bytes of JSON: the medium has as many for a job's result
 MOST_WAIT_MS = 600_000  # at once: whoever waits looks again after it
 REST = 1 << 40  # ms: longer than anything; until something happens
 
@@ -93,7 +95,9 @@ class Job:
     def progress(self, fraction, phase=None):
         """Tell how far it is, 0 to 1 or None for unknown, and what it is doing."""
         if fraction is not None:
-            fraction = min(1, max(0, fraction))
+            fraction = float(fraction)
+            if not 0 <= fraction <= 1:  # so not a number is refused too
+                raise ValueError("progress: %r is not between 0 and 1" % fraction)
         self.fraction = fraction
         if phase is not None:
             self.phase = str(phase)[:MAX_PHASE]
@@ -110,11 +114,12 @@ class Job:
         self._tell()
 
     def checkpoint(self, value):
-        """Give what to go on from after a restart: JSON-able, at most about 1 KB.
+        """Give what to go on from after a restart: JSON-able, at most MAX_CHECKPOINT bytes.
 
-        It is on the medium some time later; what has been done since is then done again.
+        It is on the medium some time later; what has been done since is then done again. Raises
+        ValueError for anything else.
         """
-        self.saved = value
+        self.saved = strict_json.copy(value, MAX_CHECKPOINT)
         self._tell()
 
     def _tell(self):

@@ -16,6 +16,7 @@ from binascii import hexlify, unhexlify
 from agent.commands.message import Address, Request
 from agent.commands.once import Ticket
 from agent.errors import LimpetError
+from agent.strict_json import UNWRITABLE
 
 ACCEPTED, RUNNING, DONE = "accepted", "running", "done"
 FAILED, CANCELLED, INTERRUPTED = "failed", "cancelled", "interrupted"
@@ -230,7 +231,11 @@ class Jobs:
         expiry_s = None if row.is_live else self._retention_ms // 1000
         words = self.describe(row)
         words["boot"] = self._boot
-        if not self._send(row.id, json.dumps(words).encode(), expiry_s, now):
+        try:
+            data = json.dumps(words).encode()
+        except UNWRITABLE:  # of what a command handed over nothing may end the agent
+            data = json.dumps(dict(self.describe(row, False), boot=self._boot)).encode()
+        if not self._send(row.id, data, expiry_s, now):
             return
         row.is_dirty = row.is_urgent = False
         row.next_at = now + PROGRESS_MS
@@ -259,7 +264,12 @@ class Jobs:
                 "timeout_ms": task.request.timeout_ms,
                 "checkpoint": row.checkpoint, "tries": row.tries,
             }  # fmt: skip
-        self._write(row.slot, json.dumps(words).encode())
+        try:
+            data = json.dumps(words).encode()
+        except UNWRITABLE:
+            self.unkept += 1
+            return
+        self._write(row.slot, data)
 
     def _write(self, slot, value):
         try:
@@ -332,5 +342,8 @@ def _state_of(job):
 
 
 def _kept_words(words):
-    size = len(json.dumps(words).encode())
+    try:
+        size = len(json.dumps(words).encode())
+    except UNWRITABLE:
+        return {"unkept": None}
     return words if size <= MAX_KEPT_BYTES else {"unkept": size}

@@ -19,6 +19,7 @@ from agent.errors import (
     ReplyRefused,
     TooLarge,
 )
+from agent.strict_json import UNWRITABLE
 
 # Where an answer goes: `id` and `correlation` are echoed; each may be None. `topic` None: the
 # caller wants no answer. `key`: name of the key that seals it, "" for none.
@@ -203,13 +204,13 @@ def encode_result(address, device, now, result, limit):
 
 
 def encode_error(address, device, now, error, limit):
-    """The bytes of a response with an error of the family; its data is left out if too large."""
+    """The bytes of a response with an error of the family; without data that cannot be sent."""
     words = {"code": error.code, "message": error.message}
     if error.data is not None:
         words["data"] = error.data
     try:
         return _encode(address, device, now, "error", words, limit)
-    except TooLarge:
+    except LimpetError:
         short = {"code": error.code, "message": error.message[:100]}
         return _encode(address, device, now, "error", short, limit)
 
@@ -217,7 +218,7 @@ def encode_error(address, device, now, error, limit):
 def _encode(address, device, now, name, value, limit):
     try:
         text = json.dumps(value)
-    except (TypeError, ValueError) as error:
+    except UNWRITABLE as error:
         raise LimpetError("the result cannot be written as JSON: %s" % error)
     identity = "" if address.id is None else '"id":%s,' % json.dumps(address.id)
     # The name of a device has no character that JSON would escape.

@@ -36,6 +36,7 @@ from agent.commands.journal import (
 )
 from agent.errors import Expired, Interrupted, LimpetError, ResultNotKept, Unavailable
 from agent.records import SEGMENT_BYTES
+from agent.strict_json import UNWRITABLE
 
 # What a request is known by.
 Ticket = namedtuple("Ticket", ("key", "content"))
@@ -157,7 +158,7 @@ class Once:
             return None if record.kind == RESUMABLE else self._cut_off(record)
         if "unkept" in record.words:
             size = record.words["unkept"]
-            text = "it ran to its end; its answer of %d bytes was not kept" % size
+            text = "it ran to its end; its answer of %s bytes was not kept" % size
             raise ResultNotKept(text, {"done": True, "size_bytes": size})
         return record.words
 
@@ -205,8 +206,11 @@ class Once:
         return True
 
     def _note_answer(self, entry, words, kind=ANSWER):
-        size = len(json.dumps(words).encode())
-        if size > MAX_ANSWER_BYTES:
+        try:
+            size = len(json.dumps(words).encode())
+        except UNWRITABLE:
+            size = None
+        if size is None or size > MAX_ANSWER_BYTES:
             words = {"unkept": size}
         self._note(kind, entry, words)
 

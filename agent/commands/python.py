@@ -7,13 +7,12 @@ is a place where it can be cancelled, and code that prints nothing and does not 
 watchdog's to end; the journal then says `interrupted`.
 """
 
-import json
 import sys
 from binascii import hexlify
 
 from interpreter import program, random_bytes
 
-from agent import python_child, schema, system_calls
+from agent import python_child, schema, strict_json, system_calls
 from agent.commands.registry import Command, task
 from agent.commands.shell import LEAST_PAUSE_MS, MOST_PAUSE_MS, Output, TooMuchOutput, text_of
 from agent.errors import Busy, Cancelled, LimpetError, TimedOut, Unavailable
@@ -243,7 +242,7 @@ class Block:
     def _read_answer(self):
         end = self._held.find(b"\n")
         if end >= 0:
-            self.answer = json.loads(self._held[:end])
+            self.answer = _answer_of(self._held[:end])
         elif len(self._held) > MOST_ANSWER:
             raise LimpetError("what the other interpreter tells has no end")
 
@@ -261,6 +260,20 @@ class Block:
         answer["output_bytes"] = self._output.count
         answer["tail"] = text_of(self._output.tail)
         return answer
+
+
+def _answer_of(line):
+    """What the child tells, which the code in it may have written itself. Raises LimpetError."""
+    told = strict_json.parse_object(line)
+    value, error = told.get("value"), told.get("error")
+    words = None
+    if isinstance(error, dict):
+        words = {name: _text(error.get(name)) for name in ("type", "message", "traceback")}
+    return {"value": _text(value), "error": words}
+
+
+def _text(value):
+    return value if isinstance(value, str) else None
 
 
 def _overlap(data, mark):
