@@ -14,6 +14,10 @@ if __name__ == "__main__":
     sys.path[0:0] = [_HERE + "/../..", _HERE + "/..", _HERE]
     sys.path.append(_HERE + "/../../compat")
 
+# First: below test_tuning its imports would be too deep for the 40 KB stack of 32-bit MicroPython.
+import agent.mqtt.link  # noqa: F401
+
+# isort: split
 import test_gate
 import test_tuning
 from mqtt import Random
