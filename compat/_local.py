@@ -30,11 +30,14 @@ class _Store:
             return self._by_serial.get(serial)
 
     def add(self, serial):
-        alive = _registry.serials()
+        with self._lock:
+            before = list(self._by_serial)
+        alive = _registry.serials()  # after `before`: a thread that comes now is in neither
         values = {}
         with self._lock:
-            for old in [key for key in self._by_serial if key not in alive]:
-                del self._by_serial[old]
+            for old in before:
+                if old not in alive:
+                    self._by_serial.pop(old, None)
             self._by_serial[serial] = values
         return values
 

@@ -93,3 +93,34 @@ def test_ended_threads_leave_no_more_than_one_round_of_values(_):
         with Crew(SHIM.threading) as crew:
             crew.start(setattr, data, "value", 1)
     assert len(data._local__store._by_serial) <= 3
+
+
+def test_a_thread_that_comes_while_another_tidies_up_keeps_its_values(_):
+    import _registry  # the shim's own: in between its two looks nothing of the others may go
+
+    data = SHIM.threading.local()
+    set_up, go = SHIM.threading.Event(), SHIM.threading.Event()
+    serials = _registry.serials
+
+    def late():
+        data.value = "late"
+        set_up.set()
+        assert go.wait(60)
+        assert data.value == "late"
+
+    with Crew(SHIM.threading) as crew:
+
+        def serials_and_then_a_thread():
+            _registry.serials = serials
+            found = serials()
+            crew.start(late)
+            assert set_up.wait(60)
+            return found
+
+        def tidy():
+            _registry.serials = serials_and_then_a_thread
+            data.value = "tidy"
+            go.set()
+
+        crew.start(tidy)
+    assert _registry.serials is serials
