@@ -186,6 +186,9 @@ def _parts(path):
         made += "/"
 
 
+_IN_USE = "%s: another agent works in this folder; give each device its own `data`"
+
+
 class InUse(LimpetError):
     """Another agent works in the folder: two of them would run things twice."""
 
@@ -195,13 +198,13 @@ class InUse(LimpetError):
 def lock_folder(folder):
     """Keep a second agent out of `folder` while this process lives.
 
-    Returns what holds the lock, which goes with the process however it ends; None where the system
-    has no such locks, or the folder takes no file. Raises InUse.
+    Returns what holds the lock, which goes with the process however it ends; None where markers
+    (markers.py) do instead of locks, or the folder takes no file. Raises InUse.
     """
     try:
         import fcntl
     except ImportError:
-        return None
+        return _mark_folder(folder)
     try:
         file = open(folder.rstrip("/") + "/lock", "ab")
     except OSError:
@@ -216,7 +219,18 @@ def lock_folder(folder):
                 return None  # a file system without locks
         time.sleep(LOCK_PAUSE_S)
     file.close()
-    raise InUse("%s: another agent works in this folder; give each device its own `data`" % folder)
+    raise InUse(_IN_USE % folder)
+
+
+def _mark_folder(folder):
+    """Do with markers, which no runtime lacks on Linux, what a lock would do."""
+    from agent import markers
+
+    for _ in range(LOCK_TRIES):
+        if markers.claim(folder):
+            return
+        time.sleep(LOCK_PAUSE_S)
+    raise InUse(_IN_USE % folder)
 
 
 def make_folder(path):

@@ -13,6 +13,7 @@ OMITTED = (
     "agent/devices/*_cpython",
     "agent/devices/*_ffi",
     "agent/devices/*_machine",
+    "agent/markers",
     "agent/system_calls/cpython",
     "agent/system_calls/foreign",
     "agent/update/slots_esp32",

@@ -59,6 +59,7 @@ LAYERS = (
     (
         "devices, store, link",
         (
+            "agent.markers",
             "agent.store",
             "agent.ntp",
             "agent.records",
