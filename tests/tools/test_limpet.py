@@ -285,8 +285,10 @@ def test_the_exit_statuses_are_in_the_help():
     assert re.findall(r"^  ([0-4])  ", out, re.MULTILINE) == ["0", "1", "2", "3", "4"]
 
 
-def test_describe_lists_the_commands(limpet):
+def test_describe_lists_the_families_and_on_request_each_command(limpet):
     out = succeed(limpet("describe", "pump-7"))
+    assert re.search(r"^valve +open", out, re.MULTILINE) and "Opens a valve" not in out
+    out = succeed(limpet("describe", "pump-7", "--all"))
     assert "valve.open    Opens a valve.\n" in out
 
 

@@ -111,6 +111,10 @@ class Broker:
         running = self._process is not None and self._process.poll() is None
         return self._process.pid if running else None
 
+    def wait(self):
+        """Wait until it ends; its exit status."""
+        return self._process.wait()
+
     def log_text(self):
         """What it has written so far, as text."""
         try:

@@ -63,8 +63,10 @@ stored answer, or runs it if it has not run.
 """
 DESCRIBE_EXAMPLES = """\
 examples:
-  limpet describe pump-7                   every command, by name
+  limpet describe pump-7                   the families of its commands
+  limpet describe pump-7 system            what each command of a family does
   limpet describe pump-7 system.echo       one command: types, units, ranges
+  limpet describe pump-7 --all             what each command does
 """
 WATCH_EXAMPLES = """\
 One line for each device as it is now, then one for each change, until Ctrl-C:
@@ -253,7 +255,8 @@ def _device_or_many(text):
 
 def _add_describe(parser):
     parser.add_argument("device", type=_device)
-    parser.add_argument("method", nargs="?")
+    parser.add_argument("method", nargs="?", metavar="FAMILY or COMMAND")
+    parser.add_argument("--all", action="store_true", help="every command with what it does")
     parser.add_argument("--json", action="store_true", help="the device's own words, as JSON")
 
 

@@ -114,9 +114,11 @@ def describe(fleet, names):
         if not isinstance(said, dict):
             raise BadReply(f"{names.device} does not describe itself in a form known here")
     else:
-        said, show = fleet.commands(names.device, names.method), words.all_commands
+        said = fleet.commands(names.device, names.method)
+        show = words.all_commands if names.method or names.all else words.families
         if not said:
-            raise UsageError(f"{names.device} has no commands called {names.method}.*")
+            called = f" called {names.method}.*" if names.method else ""
+            raise UsageError(f"{names.device} has no commands{called}")
     print(readable(said) if names.json else "\n".join(show(names.device, said)))
 
 

@@ -21,8 +21,25 @@ _KINDS = {
 _COUNTED = {"text": " characters", "secret": " characters", "list": " items"}
 
 
+def families(device, listed) -> list[str]:
+    """The lines for a whole device: a line for each family of commands."""
+    names = [_word(command, "name") for command in listed if isinstance(command, dict)]
+    found = {}
+    for name in names:
+        family, _, short = name.partition(".")
+        found.setdefault(family, []).append(short)
+    pairs = [(family, ", ".join(shorts)) for family, shorts in found.items()]
+    family = next(iter(found))
+    return [
+        *entries(pairs, indent=""),
+        "",
+        f"limpet describe {device} {family} tells what these do,",
+        f"limpet describe {device} {names[0]} what one takes; --all lists everything.",
+    ]
+
+
 def all_commands(device, listed) -> list[str]:
-    """The lines for a whole device."""
+    """The lines for each of some commands."""
     commands = [command for command in listed if isinstance(command, dict)]
     pairs = [(_word(command, "name"), _word(command, "about")) for command in commands]
     return [*entries(pairs, indent=""), "", f"limpet describe {device} COMMAND tells more of one."]
