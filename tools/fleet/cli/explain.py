@@ -87,7 +87,9 @@ def _device_error(error, fleet):
 def _about_method(error, fleet):
     try:
         names = [command["name"] for command in fleet.commands(error.device)]
-        near = difflib.get_close_matches(error.method, names, 3, NEAR)
+        # Its words begin with the name it misses, which may be within another's parameters.
+        missing = error.message.split(":", 1)[0]
+        near = difflib.get_close_matches(missing, names, 3, NEAR)
     except (FleetError, TypeError, KeyError):
         near = []
     if near:
@@ -96,7 +98,8 @@ def _about_method(error, fleet):
 
 
 def _about_params(error, _fleet):
-    if "expected a string" in error.message:
+    _, _, got = error.message.partition("expected a string")[2].partition(", got ")
+    if got and got[0] != '"':
         yield "a value that reads as JSON is sent as JSON; for a string, quote twice: name='\"5\"'"
     yield f"limpet describe {error.device} {error.method} shows its parameters"
 
