@@ -310,8 +310,11 @@ def stack_size(size=None):
 
 def _wait_for_threads():
     """At the end of the program: it goes on as long as a thread that is no daemon does."""
-    for thread in enumerate():
-        if not thread.daemon and thread is not _main_thread:
+    while True:
+        others = [one for one in enumerate() if not one.daemon and one is not _main_thread]
+        if not others:
+            return
+        for thread in others:  # each may start more before it ends
             thread.join()
 
 
