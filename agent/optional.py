@@ -258,6 +258,9 @@ class Optional:
             self._runner = Runner(Book(agent.store), *parts)
             for problem in self._runner.load(agent.clock.now()):
                 agent.log.error("%s", problem)
+            jobs = agent.service.jobs
+            for identity, words in agent.service.cut_off + ([] if jobs is None else jobs.cut_off):
+                self._runner.cut_off(identity, words)
             agent.parts.append(self._runner)
         return self._runner
 
@@ -278,7 +281,7 @@ class Optional:
         """A run that a schedule asked for has ended, with these words."""
         if self._sampler is not None and self._sampler.ended(identity, words):
             return
-        title = self._runner.ended(identity) if self._runner is not None else None
+        title = self._runner.ended(identity, words) if self._runner is not None else None
         if title is not None and self._apps is not None:
             self._apps.ended(title, words)
         if "error" in words:

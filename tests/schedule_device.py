@@ -38,6 +38,7 @@ class Device:
         self.cancelled = []
         self.refusal = None
         self.ends_at_once = True
+        self.words = {"result": None}  # of whatever ends
         self.begin()
 
     def begin(self):
@@ -56,7 +57,7 @@ class Device:
         assert expires > self.clock.now()
         self.ran.append((request_id, method, params, maker))
         if self.ends_at_once:
-            self.runner.ended(request_id)
+            self.runner.ended(request_id, self.words)
 
     def add(self, name="a", maker="key", replace=False, **timing):
         declared = spec(name, **timing)

@@ -127,7 +127,7 @@ def test_a_due_run_goes_out_under_its_makers_key(start):
     device.runner.step(device.time.now())
     assert device.ran == [("a@2026-11-20T13:00:00Z", "pump.set", {"level": 7}, 90000, "anna")]
     assert device.call("list")["schedules"][0]["state"] == "running"
-    device.runner.ended("a@2026-11-20T13:00:00Z")
+    device.runner.ended("a@2026-11-20T13:00:00Z", {"result": None})
     assert device.call("list")["schedules"][0]["state"] == "waiting"
 
 
@@ -172,7 +172,7 @@ def test_a_finished_schedule_says_so(start):
     device.add(at="2026-11-20T12:01Z")
     device.time.move_on(60)
     device.runner.step(device.time.now())
-    device.runner.ended(device.ran[0][0])
+    device.runner.ended(device.ran[0][0], {"result": None})
     assert device.call("get", name="a")["state"] == "finished"
     assert device.call("preview", name="a") == {"runs": []}
 
@@ -213,7 +213,7 @@ def test_a_preview_of_a_kept_schedule_is_what_happens(start):
         device.runner.step(device.time.now())
         for run in device.ran:
             seen.append((run[0][0], (device.time.now() - begun) // 1000))
-            device.runner.ended(run[0])
+            device.runner.ended(run[0], {"result": None})
         device.ran = []
     for name in "ab":
         happened = [at for who, at in seen if who == name]
@@ -275,3 +275,38 @@ def test_restarts_in_quick_succession_are_refused(start):
     assert device.call("list")["schedules"] == []
     assert device.call("add", **dict(words, every=300))["name"] == "a"
     device.add("b", every=1)
+
+
+def test_the_last_run_is_told_with_its_error(start):
+    device = Device(start)
+    device.add("a", every=60)
+    assert "last" not in device.call("get", name="a")
+    device.time.move_on(61)
+    device.runner.step(device.time.now())
+    device.time.move_on(2)
+    error = {"code": "not-found", "message": "x" * 300, "data": {"traceback": "y"}}
+    device.runner.ended(device.ran[0][0], {"error": error})
+    expected = {
+        "state": "failed",
+        "at": "2026-11-20T12:01:03Z",
+        "error": {"code": "not-found", "message": "x" * 100},
+    }
+    assert device.call("get", name="a")["last"] == expected
+    assert device.call("list")["schedules"][0]["last"] == expected
+    assert device.call("list")["schedules"][0]["failed"] == 1
+    device.time.move_on(61)
+    device.runner.step(device.time.now())
+    device.runner.ended(device.ran[1][0], {"result": {"status": 1}})
+    said = device.call("get", name="a")
+    assert said["last"]["state"] == "done" and said["last"]["result"] == '{"status": 1}'
+    assert said["failed"] == 1
+
+
+def test_the_last_run_has_an_uptime_while_the_clock_is_unknown(start):
+    device = Device(start, None)
+    device.add("a", every=60)
+    device.time.uptime += 61_000
+    device.runner.step(device.time.now())
+    device.runner.ended(device.ran[0][0], {"result": "z" * 500})
+    last = device.call("get", name="a")["last"]
+    assert last["at_uptime_s"] == device.time.now() // 1000 and len(last["result"]) == 40

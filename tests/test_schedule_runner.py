@@ -6,7 +6,7 @@ Every test runs with the interpreter's ticks from 0, and from shortly before the
 from schedule_device import HOUR, NOON, PERIOD, Device
 from support import raises
 
-from agent.errors import BadParams, Busy, UnknownMethod
+from agent.errors import BadParams, Busy, TooLarge, UnknownMethod
 from agent.schedule.civil import format_time
 from agent.store import StoreError
 
@@ -163,10 +163,10 @@ def test_an_overlap_may_cancel_what_runs(start):
     device.add("a", cron="0 * * * *", overlap="cancel")
     device.live(2 * HOUR)
     assert device.cancelled == ["a@2026-11-20T13:00:00Z"] and len(device.ran) == 1
-    device.runner.ended("a@2026-11-20T13:00:00Z")
+    device.runner.ended("a@2026-11-20T13:00:00Z", device.words)
     device.live(1)
     assert device.ids()[1:] == ["a@2026-11-20T14:00:00Z"]
-    device.runner.ended("of-another@part")
+    device.runner.ended("of-another@part", device.words)
 
 
 def test_run_now_is_a_run_beside_the_schedule(start):
@@ -176,11 +176,11 @@ def test_run_now_is_a_run_beside_the_schedule(start):
     run = device.runner.run_now("a")
     assert device.ids() == [run]
     assert "has not ended" in raises(Busy, device.runner.run_now, "a").message
-    device.runner.ended(run)
+    device.runner.ended(run, device.words)
     device.live(1)
     assert device.runner.run_now("a") != run
     device.refusal = UnknownMethod("gone")
-    device.runner.ended(device.ids()[-1])
+    device.runner.ended(device.ids()[-1], device.words)
     raises(UnknownMethod, device.runner.run_now, "a")
     device.refusal = None
     device.live(HOUR)
@@ -229,3 +229,83 @@ def test_a_full_disk_changes_nothing(start):
     device.disk.full = False
     device.cut()
     assert device.runner.names() == ["a"] and not device.runner.find("a").paused
+
+
+def failed(code="failed"):
+    return {"error": {"code": code, "message": "no such pump"}}
+
+
+def test_a_failure_is_known_after_a_restart(start):
+    device = Device(start, NOON)
+    device.add("a", cron="0 * * * *")
+    device.words = failed()
+    device.live(HOUR + 1)
+    device.cut()
+    entry = device.runner.find("a")
+    assert entry.last == (device.runner.find("a").last[0], "failed", "no such pump")
+    assert entry.last[0] // HOUR == device.clock.wall()[0] // 1000 // HOUR
+    device.words = {"result": None}
+    device.live(HOUR + 1)
+    device.cut()
+    assert device.runner.find("a").last is None
+
+
+def test_runs_that_fail_all_the_time_cost_one_write(start):
+    device = Device(start, NOON)
+    device.add("a", every=10)
+    device.words = failed()
+    device.live(61)
+    one = device.disk.operations
+    device.live(HOUR)
+    assert len(device.ran) > 360 and device.disk.operations == one
+
+
+def test_runs_that_fail_now_and_then_cost_a_write_a_minute_at_most(start):
+    device = Device(start, NOON)
+    for name in "abc":
+        device.add(name, every=5)
+    before = device.disk.operations
+    device.runner.pause("a")
+    one = device.disk.operations - before
+    before = device.disk.operations
+    for number in range(120):
+        device.words = failed() if number % 2 else {"result": None}
+        device.live(5)
+    assert one < device.disk.operations - before <= 11 * 2 * one
+
+
+def test_a_run_that_a_restart_cut_off_was_interrupted(start):
+    device = Device(start, NOON)
+    device.add("a", cron="0 * * * *")
+    device.runner.cut_off("a@2026-11-20T13:00:00Z", failed("interrupted"))
+    device.runner.cut_off("another@2026-11-20T13:00:00Z", failed("interrupted"))
+    device.runner.cut_off("a", failed("interrupted"))  # no run's id
+    assert device.runner.find("a").last[1] == "interrupted"
+    device.live(1)
+    device.cut()
+    assert device.runner.find("a").last[1] == "interrupted"
+
+
+def test_why_a_run_failed_is_left_out_where_it_has_no_room(start):
+    device = Device(start, NOON)
+    for size in range(1800, 1960, 8):
+        try:
+            device.add("a", replace=True, cron="0 * * * *", params={"x": "y" * size})
+        except TooLarge:
+            break
+    device.words = failed()
+    device.live(HOUR + 1)
+    device.cut()
+    assert device.told == [] and device.runner.find("a").last is None
+
+
+def test_no_schedule_restarts_a_device_that_has_just_started(start):
+    device = Device(0, NOON)
+    for name, timing in (("a", {"cron": "* * * * *"}), ("b", {"every": 1, "phase": 0})):
+        device.add(name, maker="app:x", method="system.restart", **timing)
+    device.live(299)
+    assert device.ids() == []
+    assert device.told[0]["error"]["code"] == "too-soon"
+    assert device.runner.find("a").last[1] == "too-soon"
+    device.live(61)
+    assert sorted({i[0] for i in device.ids()}) == ["a", "b"]

@@ -60,7 +60,7 @@ class Device:
 
     def on_ended(self, identity, words):
         self.ended.append((identity, words))
-        self.runner.ended(identity)
+        self.runner.ended(identity, words)
 
     def pass_time(self, ms):
         """So much time goes by, in steps that the runner sees."""

@@ -78,6 +78,7 @@ class Jobs:
         self._count = 0
         self.due = None  # when `step` is wanted: monotonic ms
         self.unkept = 0  # states that could not be stored
+        self.cut_off = []  # (id, words) of those that the last restart ended
 
     # Coming and going.
 
@@ -319,6 +320,7 @@ class Jobs:
             except LimpetError as error:
                 text = error.message
         self._settle(row, {"error": {"code": INTERRUPTED, "message": text}}, INTERRUPTED)
+        self.cut_off.append((row.id, row.words))
 
     def _revive(self, row, task, revive):
         row.tries = task["tries"] + 1

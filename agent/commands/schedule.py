@@ -11,13 +11,11 @@ from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams, ClockUnknown, LimpetError, UnknownMethod
 from agent.schedule.civil import format_time, parse_time
 from agent.schedule.entry import DECLARATION, NAME, TIMING, make_entry
+from agent.schedule.outcome import describe
+from agent.schedule.runner import LEAST_RESTART_S, RESTARTING
 
 MOST_LISTED = 50  # in one answer, which must fit in a packet
 MOST_RUNS = 50  # that a preview tells: the search for each takes a board some milliseconds
-
-# What starts the agent anew would do so again and again, faster than anybody could take it away.
-RESTARTING = "system.restart"
-LEAST_RESTART_S = 300
 
 _REPLACE = schema.boolean("replace", False, "take the place of a schedule of that name")
 _LISTING = (
@@ -48,7 +46,8 @@ def commands(runner, check, caller):
         ("add", family.add, DECLARATION + (_REPLACE,), act,
          "Keep a schedule: a method with its parameters, and every, cron or at. Its next run."),
         ("list", family.list, _LISTING, read,
-         "Names in order, each with state, next due time and runs; `more` if there are others."),
+         "Names in order, each with state, next due time, runs and what came of the last one; `more` "
+         "if there are others."),
         ("get", family.get, name, read,
          "All of one schedule: what was declared, by whom, its state, its next due time; params "
          "are `withheld` from who may not run the method."),
@@ -173,6 +172,9 @@ class _Family:
 
     def _describe(self, entry):
         words = {"name": entry.name, "state": self._state(entry), "runs": entry.runs}
+        if entry.last is not None:
+            words["last"] = describe(entry.last)
+            words["failed"] = entry.failed
         now_s = self._runner.seconds(entry)
         if entry.due is not None and now_s is not None:
             words["next"] = _describe_run(entry, entry.due, entry.wake, now_s)

@@ -152,6 +152,8 @@ class Entry:
     behind = 0  # late runs in a row
     paused = False
     wake = None  # when it is to start: due and jitter
+    last = None  # what came of the last run that ended: see outcome.py
+    failed = 0  # runs that did, since the start
 
     def __init__(self, name, rule):
         self.name = name

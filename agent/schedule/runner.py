@@ -10,12 +10,25 @@ Knows no MQTT and no command; where a run goes comes with the constructor. Owner
 
 from agent.errors import BadParams, Busy, LimpetError, TooLarge
 from agent.schedule.entry import SKIP, fill_in, make_entry, make_request_id, shorten
+from agent.schedule.outcome import outcome_of, stored
 from agent.schedule.schedule import MISSED, RUN, STOP, Schedule
 
 # Bounded by memory: 100 entries take about 20 KiB of a 32-bit device.
 MAX_ENTRIES = 100
 MOST_PER_STEP = 10  # runs handed over before the link gets its turn
 LOOK_MS = 60_000  # how soon a stepped clock is noticed, by a loop that turns at least so often
+OUTCOMES_MS = 60_000  # between two writes that only tell that runs fail, or fail no more
+
+# What starts the agent anew would do so again and again, faster than anybody could take it away:
+# whatever a schedule says, and whoever made it, the agent has been up for so long before.
+RESTARTING = "system.restart"
+LEAST_RESTART_S = 300
+
+
+class TooSoon(LimpetError):
+    """A schedule would restart a device that has only just started."""
+
+    code = "too-soon"
 
 
 class Runner:
@@ -38,6 +51,8 @@ class Runner:
         self._schedule = Schedule(seed)
         self._under_way = {}  # request id: the name of the schedule
         self._unsaved = []  # names whose state goes to the medium on the next turn
+        self._turned = []  # names whose runs began to fail, or ceased to: stored at `_turned_at`
+        self._turned_at = 0
         self._look_at = 0
         self.due = None  # uptime in ms to call `step` at, or None
 
@@ -57,6 +72,10 @@ class Runner:
 
     def step(self, now):
         """Hand over what is due at `now`; to be called once `due` has come, or earlier."""
+        if self._turned and now >= self._turned_at:
+            self._unsaved += self._turned
+            self._turned = []
+            self._turned_at = now + OUTCOMES_MS
         if self._unsaved:
             self._save_states()
             self._plan_wake_up()
@@ -79,6 +98,8 @@ class Runner:
         due = 0 if self._unsaved else self._schedule.due()
         if not self._schedule.is_empty() and (due is None or due > self._look_at):
             due = self._look_at  # a stepped clock is found out by looking
+        if self._turned and (due is None or due > self._turned_at):
+            due = self._turned_at
         self.due = due
 
     def _act_on(self, finding, now):
@@ -107,6 +128,7 @@ class Runner:
         except LimpetError as error:
             is_running = False
             words = {"code": error.code, "message": error.message}
+            self._note(entry, {"error": words})
             self._tell(finding, {"what": "failed", "error": words})
         self._schedule.started(finding, is_running)
         if finding.first != finding.due:
@@ -117,6 +139,9 @@ class Runner:
         """Start a run; True if its end is still to come. Raises LimpetError."""
         record = self._book.read(name)
         spec = fill_in(name, record["spec"])
+        if spec["method"] == RESTARTING and now < LEAST_RESTART_S * 1000:
+            text = "a schedule restarts a device that has been up for %d s, not one of %d s"
+            raise TooSoon(text % (LEAST_RESTART_S, now // 1000))
         self._under_way[request_id] = name  # before it starts, since it may end at once
         try:
             expires = now + spec["ttl"] * 1000
@@ -148,15 +173,42 @@ class Runner:
 
     def _save(self, entry):
         record = self._book.read(entry.name)
-        self._book.write(_make_record(record["spec"], record["maker"], entry))
+        words = _make_record(record["spec"], record["maker"], entry)
+        try:
+            self._book.write(words)
+        except TooLarge:  # no room to say why the last run failed
+            words["last"] = None
+            self._book.write(words)
 
-    def ended(self, request_id):
-        """A run that was handed over has ended, however it did; returns its schedule's name."""
+    def ended(self, request_id, words):
+        """A run that was handed over has ended, with these words of `result` or `error`; returns
+        its schedule's name."""
         name = self._under_way.pop(request_id, None)
         if name is not None:
+            entry = self._schedule.find(name)
+            if entry is not None:
+                self._note(entry, words)
             self._schedule.ended(name)
             self._plan_wake_up()
         return name
+
+    def cut_off(self, request_id, words):
+        """The restart ended a run of the boot before, if it is one of a schedule."""
+        entry = self._schedule.find(request_id.split("@")[0]) if "@" in request_id else None
+        if entry is not None:
+            self._note(entry, words)
+            self._plan_wake_up()
+
+    def _note(self, entry, words):
+        """Remember what came of a run; on the medium only where that is another than before."""
+        unix_ms, quality = self._clock.wall()
+        before = stored(entry.last)
+        unix_ms = None if quality == "unset" else unix_ms
+        entry.last = outcome_of(words, self._clock.now(), unix_ms)
+        if entry.last[1] is not None:
+            entry.failed += 1
+        if (before or (0, None))[1] != entry.last[1] and entry.name not in self._turned:
+            self._turned.append(entry.name)
 
     def add(self, spec, entry, maker, is_replacing):
         """Keep a schedule: a checked DECLARATION and the Entry made of it; returns that.
@@ -176,6 +228,7 @@ class Runner:
         if old is not None:
             if old.running is not None:
                 entry.running = old.running
+            entry.last = old.last
             self._schedule.remove(old.name)
         self._schedule.add(entry, now)
         self._plan_wake_up()
@@ -289,6 +342,7 @@ def _make_record(spec, maker, entry):
         "after": entry.after if entry.rule.is_wall else None,
         "runs": entry.runs,
         "paused": entry.paused,
+        "last": stored(entry.last),
     }
 
 
@@ -300,4 +354,6 @@ def _open_record(record):
         entry.runs = record["runs"]
     if record["paused"]:
         entry.paused = True
+    if record.get("last"):
+        entry.last = tuple(record["last"])
     return entry

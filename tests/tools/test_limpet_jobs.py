@@ -147,12 +147,19 @@ def test_schedules_are_added_shown_and_removed(limpet, device):
                      "replace": False}  # fmt: skip
     device.rows = [
         {"name": "a", "state": "waiting", "runs": 2, "next": {"in_s": 40}},
-        {"name": "b", "state": "finished", "runs": 1},
-    ]
-    head, first, second = limpet("schedule", "pump-7").stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "NEXT", "RUNS"]
-    assert first.split() == ["a", "waiting", "in", "40", "s", "2"]
-    assert second.split() == ["b", "finished", "-", "1"]
+        {"name": "b", "state": "finished", "runs": 1, "failed": 1, "last": {
+            "state": "failed", "at": "2026-11-20T12:00:00Z",
+            "error": {"code": "not-found", "message": "no such \x1b pump"}}},
+        {"name": "c", "state": "waiting", "runs": 1, "failed": 0, "last": {
+            "state": "done", "at_uptime_s": 40, "result": '{"status": 1}'}},
+    ]  # fmt: skip
+    head, first, second, third = limpet("schedule", "pump-7").stdout.splitlines()
+    assert head.split() == ["NAME", "STATE", "NEXT", "RUNS", "LAST"]
+    assert first.split() == ["a", "waiting", "in", "40", "s", "2", "-"]
+    assert second.split(maxsplit=4)[4] == (
+        "2026-11-20T12:00:00Z failed, not-found: no such \\u001b pump; 1 failed since the start"
+    )
+    assert third.split(maxsplit=4)[4] == '40 s after the start done, {"status": 1}'
     shown = limpet("schedule", "pump-7", "preview", "--cron", "@daily").stdout
     assert shown == "2027-01-01T00:00:00Z, in 1 min 30 s\n"
     assert limpet("schedule", "pump-7", "run-now", "a").stdout == "a: started as a@1\n"

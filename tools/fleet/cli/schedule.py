@@ -8,7 +8,7 @@ import sys
 from .commands import known, note
 from .present import aligned, paint, printable, readable
 
-HEAD = ("NAME", "STATE", "NEXT", "RUNS")
+HEAD = ("NAME", "STATE", "NEXT", "RUNS", "LAST")
 
 
 def schedule(fleet, names):
@@ -35,11 +35,38 @@ def _list(fleet, names):
     if not found:
         note(f"{names.device} runs nothing by itself; limpet schedule --help shows how")
         return
-    rows = [(printable(s["name"]), printable(s["state"]), _next(s), str(s["runs"])) for s in found]
+    rows = [
+        (printable(s["name"]), printable(s["state"]), _next(s), str(s["runs"]), _last(s))
+        for s in found
+    ]
     head, *lines = aligned([HEAD, *rows])
     print(paint("  ".join(head), "bold", sys.stdout))
-    for line in lines:
+    for said, line in zip(found, lines, strict=True):
+        line[-1] = paint(line[-1], "red" if _has_failed(said) else "green", sys.stdout)
         print("  ".join(line))
+
+
+def _last(said):
+    """`2026-11-20T12:00:00Z failed, not-found: no such file; 3 failed`."""
+    last = said.get("last")
+    if not isinstance(last, dict):
+        return "-"
+    words = [last.get("at"), last.get("state")]
+    if "at_uptime_s" in last:
+        words[0] = f"{last['at_uptime_s']} s after the start"
+    text = " ".join(printable(word) for word in words if word)
+    error = last.get("error")
+    if isinstance(error, dict):
+        text += f", {printable(error.get('code'))}: {printable(error.get('message'))}"
+    elif "result" in last:
+        text += f", {printable(last['result'])}"
+    if said.get("failed"):
+        text += f"; {printable(said['failed'])} failed since the start"
+    return text
+
+
+def _has_failed(said):
+    return isinstance(said.get("last"), dict) and said["last"].get("state") != "done"
 
 
 def _next(said):
