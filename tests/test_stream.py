@@ -244,3 +244,43 @@ def test_a_link_without_room_loses_no_output(workers):
     bench.answer()
     bench.until(lambda: has_ended(bench))
     assert joined(bench) == b"".join([b"piece %d;" % n for n in range(40)])
+
+
+def test_input_that_comes_while_there_is_no_room_does_not_run_the_command_on(workers):
+    steps = []
+
+    def answer_all(params, job):
+        while True:
+            steps.append(job.read())
+            job.write(bytes(CHUNK))
+            yield
+
+    bench = Bench(workers, [command("t.answer", answer_all)])
+    bench.wire.delivered = 0
+    bench.call("t.answer")
+    bench.until(lambda: len(bench.chunks()) >= IN_FLIGHT and bench.executor.jobs[0].wake_at)
+    taken = len(steps)
+    for number in range(WINDOW):
+        bench.send(IN, b'{"n": %d}\nx' % number)
+        for _ in range(5):
+            bench.turn()
+        bench.until(lambda: bench.executor.jobs[0].wake_at)
+    assert len(steps) == taken
+    bench.wire.delivered = 1
+    bench.until(lambda: len(steps) > taken)
+    bench.until(lambda: bench.executor.jobs[0].wake_at)
+    bench.service.cancel(bench.executor.jobs[0])
+    assert bench.answer()["error"]["code"] == "cancelled"
+
+
+def test_a_command_held_back_meets_its_own_time(workers):
+    def hurry(params, job):
+        job.end_within(50)
+        while True:
+            job.write(bytes(CHUNK))
+            yield
+
+    bench = Bench(workers, [command("t.hurry", hurry)])
+    bench.wire.delivered = 0
+    bench.call("t.hurry")
+    assert bench.answer()["error"]["code"] == "timeout"

@@ -46,7 +46,7 @@ class Job:
     main thread look.
 
     For the command: `progress`, `log`, `check`, `cancelled`, `checkpoint`, `resume_from`,
-    `deadline`, `id`, `key`, `now`, `write`, `read`, `wait`.
+    `deadline`, `end_within`, `id`, `key`, `now`, `write`, `read`, `wait`.
     """
 
     # Most commands never touch most of these, so they stand in the class.
@@ -162,6 +162,13 @@ class Job:
         self._event.clear()
         self.check()
 
+    def end_within(self, timeout_ms):
+        """Have TimedOut raised after so many ms from now, if not earlier: also while its output
+        finds no room."""
+        until = self._clock.now() + timeout_ms
+        if self.deadline is None or until < self.deadline:
+            self.deadline = until
+
     def write(self, data):
         """Send bytes to the caller, on the job's stream; what is sent once goes together.
 
@@ -189,18 +196,24 @@ class Job:
             if self._body is None:
                 self._begin()
             while self.outcome is None:
-                pause = self._step()
-                if pause is None:
-                    pause = 0
-                if self.stream is not None and self.stream.is_full and not self.is_told:
-                    pause = REST
-                if self.outcome is None and (pause > 0 or gives_way()):
+                if self._is_held_back():
+                    return REST
+                pause = self._step() or 0
+                if self.outcome is not None or self._is_held_back():
+                    continue
+                if pause > 0 or gives_way():
                     return pause
         except LimpetError as error:
             self._end(None, error)
         except FAULTS as error:
             self._end(None, failure(error))
         return None
+
+    def _is_held_back(self):
+        """Whether its output finds no room: then it rests, whatever else has come meanwhile, but
+        for what is to end it."""
+        stream = self.stream
+        return stream is not None and stream.is_full and not self.is_told and self.reason() is None
 
     def _begin(self):
         task = self.task

@@ -10,9 +10,15 @@ from agent import schema
 from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams, ClockUnknown, LimpetError, UnknownMethod
 from agent.schedule.civil import format_time, parse_time
-from agent.schedule.entry import DECLARATION, NAME, TIMING, make_entry
+from agent.schedule.entry import (
+    DECLARATION,
+    LEAST_RESTART_S,
+    NAME,
+    RESTARTING,
+    TIMING,
+    make_entry,
+)
 from agent.schedule.outcome import describe
-from agent.schedule.runner import LEAST_RESTART_S, RESTARTING
 
 MOST_LISTED = 50  # in one answer, which must fit in a packet
 MOST_RUNS = 50  # that a preview tells: the search for each takes a board some milliseconds
@@ -46,8 +52,8 @@ def commands(runner, check, caller):
         ("add", family.add, DECLARATION + (_REPLACE,), act,
          "Keep a schedule: a method with its parameters, and every, cron or at. Its next run."),
         ("list", family.list, _LISTING, read,
-         "Names in order, each with state, next due time, runs and what came of the last one; `more` "
-         "if there are others."),
+         "Names in order, each with state, next due time, runs and what came of the last one; "
+         "`more` if there are others."),
         ("get", family.get, name, read,
          "All of one schedule: what was declared, by whom, its state, its next due time; params "
          "are `withheld` from who may not run the method."),

@@ -62,9 +62,9 @@ def run(params, job):
     folder = params["folder"] or variables.get("HOME") or "/"
     process = Process(words, variables, folder, params["input"], params["split"])
     output = Output(job, params["split"], params["output_bytes"])
+    job.end_within(int(params["timeout_s"] * 1000))
     try:
-        yield from watch(process, output, Feed(process, job, params["input"]),
-                         job.now() + int(params["timeout_s"] * 1000))  # fmt: skip
+        yield from watch(process, output, Feed(process, job, params["input"]))
     except (Cancelled, TimedOut, TooMuchOutput) as reason:
         yield from stop(process, output)
         reason.data = {"result": _result(process, output)}
@@ -127,25 +127,20 @@ class Feed:
         return count > 0
 
 
-def watch(process, output, feed, deadline):
-    """A generator: move output and input until the program has ended. Raises TimedOut."""
+def watch(process, output, feed):
+    """A generator: move output and input until the program has ended."""
     pause = LEAST_PAUSE_MS
     while True:
         has_ended = process.has_ended()  # before the look at its pipes, so that this one is whole
-        # Input wakes a job also where there is no room for what it makes of it.
-        stream = getattr(output.job, "stream", None)
-        is_full = stream is not None and stream.is_full
-        pieces = () if is_full else process.read()
+        pieces = process.read()
         for kind, data in pieces:
             output.put(kind, data)
         if feed.step() or pieces:
             pause = LEAST_PAUSE_MS
             yield
             continue
-        if has_ended and not is_full:
+        if has_ended:
             return
-        if output.job.now() >= deadline:
-            raise TimedOut("it ran longer than its timeout_s")
         yield pause
         pause = min(MOST_PAUSE_MS, 2 * pause)
 

@@ -32,6 +32,11 @@ LEAST_TTL_S = LATE_S
 DEFAULT_TTL_S = 300
 MAX_TTL_S = 86400
 
+# What starts the agent anew would do so again and again, faster than anybody could take it away:
+# whatever a schedule says, and whoever made it, the agent has been up for so long before.
+RESTARTING = "system.restart"
+LEAST_RESTART_S = 300
+
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 NAME = schema.text("name", low=1, high=MAX_NAME, about="made of a-z 0-9 - _")

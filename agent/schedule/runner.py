@@ -9,7 +9,15 @@ Knows no MQTT and no command; where a run goes comes with the constructor. Owner
 """
 
 from agent.errors import BadParams, Busy, LimpetError, TooLarge
-from agent.schedule.entry import SKIP, fill_in, make_entry, make_request_id, shorten
+from agent.schedule.entry import (
+    LEAST_RESTART_S,
+    RESTARTING,
+    SKIP,
+    fill_in,
+    make_entry,
+    make_request_id,
+    shorten,
+)
 from agent.schedule.outcome import outcome_of, stored
 from agent.schedule.schedule import MISSED, RUN, STOP, Schedule
 
@@ -18,11 +26,6 @@ MAX_ENTRIES = 100
 MOST_PER_STEP = 10  # runs handed over before the link gets its turn
 LOOK_MS = 60_000  # how soon a stepped clock is noticed, by a loop that turns at least so often
 OUTCOMES_MS = 60_000  # between two writes that only tell that runs fail, or fail no more
-
-# What starts the agent anew would do so again and again, faster than anybody could take it away:
-# whatever a schedule says, and whoever made it, the agent has been up for so long before.
-RESTARTING = "system.restart"
-LEAST_RESTART_S = 300
 
 
 class TooSoon(LimpetError):
