@@ -148,7 +148,8 @@ class Peer:
     def __init__(self, feed=Whole, version=5, connected=True, connack_properties=b"", **settings):
         self.version = version
         self.now = START
-        self.session = Session(Settings(client_id="me", version=version, **settings))
+        settings.setdefault("client_id", "me")
+        self.session = Session(Settings(version=version, **settings))
         self._make_feed = feed
         if connected:
             self.reconnect(False, connack_properties)

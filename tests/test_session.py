@@ -33,13 +33,21 @@ def test_the_broker_answer_is_told_as_connected(feed):
 
 
 def test_what_a_broker_of_5_tells_is_handed_on_and_kept_to(feed):
-    peer = Peer(feed, connected=False, keep_alive_s=60)
+    peer = Peer(feed, connected=False, keep_alive_s=60, client_id="")
     peer.open()
     told = b"\x12" + text("named-by-you") + b"\x13" + two(7) + b"\x1f" + text("hello")
     (event,) = peer.say(connack(properties=told))
     assert event.properties == {18: "named-by-you", 19: 7, 31: "hello"}
     assert peer.session.client_id == "named-by-you"
     assert peer.session.due == START + 7000
+
+
+def test_who_has_a_name_is_not_given_another(feed):
+    peer = Peer(feed, connected=False)
+    peer.open()
+    peer.say(connack(properties=b"\x12" + text("other")))
+    assert peer.session.client_id == "me"
+    assert text("other") not in peer.open()
 
 
 def test_a_refusal_ends_the_session_with_its_reason_and_words(feed):
@@ -523,13 +531,36 @@ def test_what_is_unacknowledged_is_new_to_a_broker_that_lost_the_session(feed):
     assert [first for first, _ in peer.hear()] == [0x32]
 
 
+def test_a_broker_of_3_1_1_gets_it_again_whatever_it_says_of_the_session(feed):
+    peer = Peer(feed, 4)
+    peer.session.publish("a", b"1", 1)
+    peer.session.publish("a", b"2", 2)
+    peer.say(ack(0x50, 2))
+    peer.session.publish("a", b"3", 1)
+    peer.hear()
+    assert peer.reconnect(False)[1:] == []
+    again = [first for first, _ in peer.hear()]
+    assert again == [0x3A, 0x62, 0x3A]  # MQTT-4.4.0-1 there
+    assert peer.say(ack(0x70, 2)) == [Delivered(2, 0)]
+
+
+def test_a_clean_start_of_3_1_1_repeats_nothing(feed):
+    peer = Peer(feed, 4, clean_start=True)
+    peer.session.publish("a", b"1", 1)
+    peer.session.publish("a", b"2", 2)
+    peer.say(ack(0x50, 2))
+    peer.hear()
+    assert peer.reconnect(False)[1:] == [Delivered(2, 0)]
+    assert [first for first, _ in peer.hear()] == [0x32]
+
+
 def test_a_message_outlives_a_change_of_version(feed):
     peer = Peer(feed, 5)
     peer.session.publish("a", b"1", 1, False, {fields.MESSAGE_EXPIRY: 5})
     peer.hear()
     peer.session.version = peer.version = 4
     peer.reconnect(False)
-    assert peer.hear() == [(0x32, text("a") + two(1) + b"1")]
+    assert peer.hear() == [(0x3A, text("a") + two(1) + b"1")]
 
 
 def test_an_acknowledgement_before_the_message_is_sent_again_is_ignored(feed):
@@ -552,6 +583,27 @@ def test_a_broker_gets_no_more_than_it_can_do(feed):
     assert peer.session.next_event() == Delivered(2, fields.PACKET_TOO_LARGE)
     assert peer.session.publish("a", b"x" * 40) is None
     assert peer.hear() == []
+
+
+def test_a_question_over_the_brokers_maximum_is_not_put(feed):
+    peer = Peer(feed, connected=False)
+    peer.session.subscribe("x" * 40)
+    peer.open()
+    limit = b"\x27\0\0\0\x20"
+    events = peer.say(connack(properties=limit))
+    assert events[1:] == [Subscribed(1, (fields.PACKET_TOO_LARGE,), "x" * 40)]
+    peer.session.unsubscribe("x" * 40)
+    assert peer.session.next_event() == Unsubscribed(2, "x" * 40)
+    peer.session.subscribe("x")
+    assert [first for first, _ in peer.hear()] == [0x82]
+    peer.reconnect(True, limit)
+    assert peer.say(suback(4, 1)) == [Subscribed(4, (1,), "x")]
+
+
+def test_a_refusal_of_what_was_never_sent_is_not_released(feed):
+    peer = Peer(feed)
+    peer.say(ack(0x50, 7, 0x80) + ack(0x50, 8, 0x10))
+    assert peer.hear() == [(0x62, two(8) + b"\x92")]
 
 
 def test_packet_identifiers_go_round_and_pass_over_those_in_use(feed):

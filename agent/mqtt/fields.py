@@ -10,7 +10,6 @@ from agent.errors import BadMessage
 # Reason codes, section 2.4: what this side says of the other's bytes.
 MALFORMED = 0x81
 PROTOCOL_ERROR = 0x82
-TOPIC_INVALID = 0x90
 RECEIVE_MAXIMUM_EXCEEDED = 0x93
 TOPIC_ALIAS_INVALID = 0x94
 PACKET_TOO_LARGE = 0x95
@@ -215,9 +214,9 @@ def _decode_property(cursor, packet_type, found):
     known = _PROPERTIES.get(name)
     if known is None:
         raise BadMessage("unknown property %d" % name, MALFORMED)
-    if not known >> packet_type & 1:
-        raise BadMessage("property %d in packet type %d" % (name, packet_type), PROTOCOL_ERROR)
     value = _READERS[known >> 16](cursor)
+    if not known >> packet_type & 1:  # what is cut short is malformed before it is out of place
+        raise BadMessage("property %d in packet type %d" % (name, packet_type), PROTOCOL_ERROR)
     if not value and name in _NOT_ZERO:
         raise BadMessage("property %d must not be zero" % name, _NOT_ZERO[name])
     if name in (USER_PROPERTY, SUBSCRIPTION_ID):

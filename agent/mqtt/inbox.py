@@ -14,7 +14,6 @@ from agent.mqtt.fields import (
     RECEIVE_MAXIMUM_EXCEEDED,
     TOPIC_ALIAS,
     TOPIC_ALIAS_INVALID,
-    TOPIC_INVALID,
     Cursor,
     decode_properties,
     decode_text,
@@ -134,7 +133,7 @@ class Inbox:
         if not topic:
             return topic
         if not is_topic(topic):
-            raise BadMessage("a PUBLISH to a topic with a wildcard", TOPIC_INVALID)
+            raise BadMessage("a PUBLISH to a topic with a wildcard", MALFORMED)
         self._name = bytes(view[start:stop])
         self._topic = topic
         return topic

@@ -240,8 +240,9 @@ class Outbox:
         """PUBREC came, section 3.5: the broker has a message of QoS 2, or refuses it."""
         entry = self.entries.get(packet_id)
         if not entry or entry[_STATE] != _UNDER_WAY:
-            reason = PACKET_ID_NOT_FOUND if self._version == V5 else 0
-            self._output.append(encode_ack(FIRST_PUBREL, packet_id, reason))
+            if reason < 0x80:  # MQTT-4.3.3-4: a refusal is not released
+                reason = PACKET_ID_NOT_FOUND if self._version == V5 else 0
+                self._output.append(encode_ack(FIRST_PUBREL, packet_id, reason))
             return
         if entry[_FIRST] & 0xF6 == 0x32:
             raise BadMessage("a PUBREC for a message of QoS 1", PROTOCOL_ERROR)

@@ -215,17 +215,20 @@ class Reader:
         self.state = OPEN
         told = answer.properties or {}
         present = answer.session_present
-        self.client_id = told.get(fields.ASSIGNED_CLIENT_ID, self.client_id)
+        if not self.client_id:  # who brought a name is not given another: section 3.2.2.3.7
+            self.client_id = told.get(fields.ASSIGNED_CLIENT_ID, "")
         interval_s = told.get(fields.SERVER_KEEP_ALIVE, self.settings.keep_alive_s)
         self.keep_alive.begin(self.keep_alive.heard, interval_s)
         self._events.append(Connected(present, self.version, answer.properties))
         self._inbox.begin(self.version, present)
+        self._limits = self._read_limits(told)
         missing, unwanted = self._subscriptions.begin(present)
         for topic_filter in missing:
             self._ask(self._subscriptions.subscribe, topic_filter)
         for topic_filter in unwanted:
             self._ask(self._subscriptions.unsubscribe, topic_filter)
-        self._limits = self._read_limits(told)
+        if self.version == V311 and self.client_id and not self.settings.clean_start:
+            present = True  # MQTT-4.4.0-1 there asks for all to be sent again, whatever it says
         self._outbox.begin(self.version, present, self._limits)
 
     def _read_limits(self, told):
@@ -242,7 +245,11 @@ class Reader:
 
     def _ask(self, encode, topic_filter):
         packet_id = self._outbox.take_id(self._subscriptions.pending)
-        self._output.append(encode(self.version, packet_id, topic_filter))
+        packet = encode(self.version, packet_id, topic_filter)
+        if 0 < self._limits.packet_bytes < len(packet):  # MQTT-3.2.2-15
+            self._events.append(self._subscriptions.refused(packet_id, fields.PACKET_TOO_LARGE))
+            return
+        self._output.append(packet)
 
 
 def _said(text, reason, properties):

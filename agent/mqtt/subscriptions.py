@@ -46,6 +46,13 @@ class Subscriptions:
         self._granted.discard(topic_filter)
         return encode_unsubscribe(version, packet_id, topic_filter)
 
+    def refused(self, packet_id, reason):
+        """The event of a question that may not be put."""
+        topic_filter, subscribed = self.pending.pop(packet_id)
+        if subscribed:
+            return Subscribed(packet_id, (reason,), topic_filter)
+        return Unsubscribed(packet_id, topic_filter)
+
     def answered(self, answer, subscribed):
         """The event that a SUBACK (`subscribed`) or UNSUBACK stands for; None if nobody asked."""
         asked = self.pending.get(answer.packet_id)
