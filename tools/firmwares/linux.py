@@ -27,7 +27,7 @@ _OURS = ("agent", "compat", "firmware/linux")
 _START = os.path.join("firmware", "limpet_start.py")
 # What no build reads, 90 % of the sources.
 _UNREAD = (
-    "tests", "docs", "logo", "examples", "drivers", "lib/mbedtls/tests", "lib/mbedtls/programs",
+    "tests", "docs", "logo", "examples", "lib/mbedtls/tests", "lib/mbedtls/programs",
     "lib/mbedtls/docs", "lib/mbedtls/framework", "lib/mbedtls/3rdparty",
 )  # fmt: skip
 _SMALL = ("-fno-pie", "-fno-ident", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
@@ -61,13 +61,18 @@ def parts():
 
 def key():
     """Changes with everything that a build is made of; hexadecimal text."""
-    digest = hashlib.sha256(repr(source_of("micropython-gil")).encode())
-    digest.update(os.environ.get("MICROPY_DIR", "").encode())
-    for path in ingredients():
-        digest.update(os.path.relpath(path, ROOT).encode() + b"\0")
+    return digest(ingredients())
+
+
+def digest(paths, *words):
+    """Of these files, these values and MicroPython's source; hexadecimal text."""
+    total = hashlib.sha256(repr((source_of("micropython-gil"), words)).encode())
+    total.update(os.environ.get("MICROPY_DIR", "").encode())
+    for path in paths:
+        total.update(os.path.relpath(path, ROOT).encode() + b"\0")
         with open(path, "rb") as file:
-            digest.update(file.read())
-    return digest.hexdigest()
+            total.update(file.read())
+    return total.hexdigest()
 
 
 def ingredients():
@@ -118,13 +123,16 @@ def _make(top, work, compiler, target, tls):
         "LDFLAGS_EXTRA=" + " ".join(_LINK),
         "MICROPY_PY_SSL=%d" % tls,
     ]
+    command = ["make", "-j%d" % (os.cpu_count() or 1), "-C", os.path.join(top, "ports/unix")]
+    run([*command, *options], _WHY, environment=steady(top, work))
+
+
+def steady(top, work):
+    """The environment of a build in the folder `work` that is to give the same bytes each time."""
     # The date in sys.version is that of the sources, and no repository around us is asked.
     stamp = os.path.getmtime(os.path.join(top, "py", "mpconfig.h"))
-    environment = dict(
-        os.environ, SOURCE_DATE_EPOCH="%d" % stamp, GIT_CEILING_DIRECTORIES=work, LC_ALL="C"
-    )
-    command = ["make", "-j%d" % (os.cpu_count() or 1), "-C", os.path.join(top, "ports/unix")]
-    run([*command, *options], _WHY, environment=environment)
+    words = {"SOURCE_DATE_EPOCH": "%d" % stamp, "GIT_CEILING_DIRECTORIES": work, "LC_ALL": "C"}
+    return dict(os.environ, **words)
 
 
 def sources():
@@ -132,11 +140,7 @@ def sources():
     own = os.environ.get("MICROPY_DIR")
     if own and not os.path.isdir(os.path.join(own, "ports", "unix")):
         raise Unavailable("$MICROPY_DIR is %s, which holds no MicroPython" % own)
-    digest = hashlib.sha256(("%r %r" % (own, source_of("micropython-gil"))).encode())
-    for path in build.patches():
-        with open(path, "rb") as file:
-            digest.update(file.read())
-    name = "firmware/sources-" + digest.hexdigest()[:12]
+    name = "firmware/sources-" + digest(build.patches(), _UNREAD)[:12]
     return os.path.join(cache.made(name, lambda home: _arrange(own, home)), "micropython")
 
 

@@ -1,0 +1,1 @@
+"""Boards that exist only here: the code behind tools/emulate and tests/boards."""
