@@ -41,7 +41,7 @@ KEY_FIELDS = (
     schema.secret("secret", low=2 * SECRET_BYTES, high=2 * SECRET_BYTES),
     schema.text("signer", None, low=64, high=64, about="Ed25519 public key, for group calls"),
 )
-_FILE_FIELDS = (
+FILE_FIELDS = (
     schema.sequence("keys", schema.structure("key", KEY_FIELDS), high=MAX_KEYS),
     schema.structure("policy", policies.FIELDS, None),
 )
@@ -172,7 +172,7 @@ class Keyring:
         if digest == self._provisioned:
             self.notice = "%s was taken already: remove it, it holds secrets" % self._path
             return
-        words = schema.check(_FILE_FIELDS, parse_object(data), BadConfig)
+        words = schema.check(FILE_FIELDS, parse_object(data), BadConfig)
         for index, entry in enumerate(words["keys"]):
             _check_name(entry["name"], "keys[%d].name" % index)
         changed = dict(self._keys)

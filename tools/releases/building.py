@@ -4,6 +4,7 @@ The one rule: the same files and the same words give the same bytes; nothing of 
 builds gets in. A module is compiled with its path in the release for its name.
 """
 
+import fnmatch
 import os
 import subprocess
 import tempfile
@@ -23,8 +24,8 @@ class BuildProblem(Exception):
     """Files that no release can be made of; the message says why."""
 
 
-def collect(root, names=AGENT, compiled=False):
-    """{path: (data, mode)} of the files under `names` in `root`."""
+def collect(root, names=AGENT, compiled=False, omitted=()):
+    """{path: (data, mode)} of the files under `names` in `root`; `omitted` are patterns."""
     found = {}
     for name in names:
         top = os.path.join(root, name)
@@ -33,8 +34,10 @@ def collect(root, names=AGENT, compiled=False):
         for folder, inner, files in os.walk(top):
             inner[:] = sorted(one for one in inner if not one.startswith((".", "__")))
             for file in sorted(files):
-                if not file.startswith(".") and not file.endswith((".pyc", ".md")):
-                    _take(found, root, os.path.relpath(os.path.join(folder, file), root), compiled)
+                path = os.path.relpath(os.path.join(folder, file), root)
+                left_out = file.startswith(".") or file.endswith((".pyc", ".md"))
+                if not left_out and not any(fnmatch.fnmatch(path, one) for one in omitted):
+                    _take(found, root, path, compiled)
     if not found:
         raise BuildProblem("%s: no files" % root)
     return found

@@ -17,26 +17,30 @@ START = os.path.abspath(starting.__file__)
 
 def install(depot, product, channel, sequence, root):
     """Put a release into slot a of `root`, and what starts it beside it."""
-    description, data = depot.description(product, channel, sequence)
+    files, floor = contents(depot, product, channel, sequence)
     slot = os.path.join(root, "a")
     if os.path.exists(slot):
         raise building.BuildProblem("%s: there is a slot already" % root)
-    os.makedirs(os.path.join(slot, ".limpet"))
-    lines = ["limpet-manifest 1 %d" % sequence, "%s .limpet/release" % sha256(data).hexdigest()]
-    _write(slot, ".limpet/release", data, "644")
-    for folder in description.folders:
-        _write(slot, ".limpet/" + folder.tree, depot.read("blobs", folder.tree), "644")
-    for path, file in building.files_of(depot, description):
-        _write(slot, path, depot.read("files", file.hash), file.mode)
-        lines.append("%s %s" % (file.hash, path))
-    manifest = ("\n".join(lines) + "\n").encode()
-    _write(slot, starting.MANIFEST, manifest, "644")
-    digest = sha256(manifest).hexdigest()
-    state = starting.change(
-        starting.FIRST, sequence=sequence, digest=digest, floor=description.floor
-    )
+    for path, (data, mode) in files.items():
+        _write(slot, path, data, mode)
+    digest = sha256(files[starting.MANIFEST][0]).hexdigest()
+    state = starting.change(starting.FIRST, sequence=sequence, digest=digest, floor=floor)
     starting.write_state(starting.Files(), root, state)
     shutil.copy(START, os.path.join(root, "limpet_start.py"))
+
+
+def contents(depot, product, channel, sequence):
+    """All that a slot with a release holds, {path: (bytes, mode)}, and the release's floor."""
+    description, data = depot.description(product, channel, sequence)
+    files = {".limpet/release": (data, "644")}
+    for folder in description.folders:
+        files[".limpet/" + folder.tree] = (depot.read("blobs", folder.tree), "644")
+    lines = ["limpet-manifest 1 %d" % sequence, "%s .limpet/release" % sha256(data).hexdigest()]
+    for path, file in building.files_of(depot, description):
+        files[path] = (depot.read("files", file.hash), file.mode)
+        lines.append("%s %s" % (file.hash, path))
+    files[starting.MANIFEST] = (("\n".join(lines) + "\n").encode(), "644")
+    return files, description.floor
 
 
 def _write(slot, path, data, mode):
