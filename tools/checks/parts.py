@@ -23,7 +23,7 @@ from checks.result import ROOT, Result, log_folder, log_path, run, run_once, run
 Part = namedtuple("Part", ("name", "about", "run", "quick", "default"))
 
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--durations=5"]
-HOST_ONLY = ("tools", "e2e", "boards", "oracle", "oracle_cron")  # folders under tests/
+HOST_ONLY = ("tools", "e2e", "boards", "oracle", "oracle_cron", "scripted")  # folders under tests/
 PORTABLE = ["tests", *["--ignore=tests/" + folder for folder in HOST_ONLY]]
 
 
@@ -287,6 +287,13 @@ PARTS = (
         True,
     ),
     Part("boards", "an RP2040's firmware, in an emulated board", boards, False, True),
+    Part(
+        "scripts",
+        "mosquitto's and paho's scripted tests of clients, on ours",
+        pytest_of("scripts", "tests/scripted", 1800),
+        False,
+        True,
+    ),
     Part("e2e", "real broker and client", pytest_of("e2e", "tests/e2e", 1500), False, True),
 )
 

@@ -35,7 +35,7 @@ def unpack(source, target, final):
     """
     pin = "%s==%s" % (source["package"], source["version"])
     with step("fetching %s with pip" % pin):
-        wheel = _download(pin, source["sha256"], target)
+        wheel = download(pin, source["sha256"], target)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(target)
     os.remove(wheel)
@@ -46,18 +46,20 @@ def unpack(source, target, final):
     return "PyPI %s" % pin
 
 
-def _download(pin, hashes, target):
+def download(pin, hashes, target, source=False):
+    """The path of what pip fetched into `target`: a wheel, or with `source` the sources."""
     requirements = os.path.join(target, "requirements.txt")
     with open(requirements, "w", encoding="utf-8") as file:
         file.write(" ".join([pin] + ["--hash=sha256:" + digest for digest in hashes]))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
-    command += ["--only-binary=:all:", "--dest", target, "--requirement", requirements]
+    form = "--no-binary=:all:" if source else "--only-binary=:all:"
+    command += [form, "--dest", target, "--requirement", requirements]
     try:
         run(command, "fetching " + pin)
     except Unavailable as error:
         raise Unavailable(explain(str(error), pin)) from None
     os.remove(requirements)
-    return glob.glob(os.path.join(target, "*.whl"))[0]
+    return glob.glob(os.path.join(target, "*.tar.gz" if source else "*.whl"))[0]
 
 
 def explain(output, pin):
