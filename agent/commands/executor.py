@@ -3,10 +3,11 @@
 The one rule: every job that was submitted comes out of `hear` or `run_next` exactly once, with its
 outcome, whatever the command did.
 
-A job that yields goes behind all others that wait; one that rests is kept by the main thread until
-its time, and costs no thread. So one worker runs many generators, and any worker goes on with any
-of them. With no workers the main thread gives one job one turn at each turn of its loop. The same
-holds, whatever the number of workers, for tasks declared `on_main`.
+What waits to begin does so in fair order (line.py), so that no caller's flood stops another's
+command. A job that yields goes behind all others that wait; one that rests is kept by the main
+thread until its time, and costs no thread. So one worker runs many generators, and any worker goes
+on with any of them. With no workers the main thread gives one job one turn at each turn of its
+loop. The same holds, whatever the number of workers, for tasks declared `on_main`.
 
 Workers are never told to end: the agent ends with its process, and nothing that is needed at the
 next start is written then. A worker waits for jobs and for nothing else; the main thread never
@@ -18,6 +19,7 @@ import threading
 from collections import namedtuple
 
 from agent.commands.job import FAULTS, REST, Cancelled, Job, Outcome, failure
+from agent.commands.line import Line, caller_of, share_of
 from agent.errors import Busy, Expired, LimpetError
 
 # A command to run for a request, its parameters checked; `ticket` is what the journal knows it by,
@@ -25,6 +27,7 @@ from agent.errors import Busy, Expired, LimpetError
 Task = namedtuple("Task", ("request", "command", "params", "ticket"))
 
 MOST_BEGUN = 16  # commands that have begun and not ended: each holds what it works with
+MOST_BESIDE = 4  # of one caller under way that others' commands under way cannot keep out
 STUCK_MS = 1000  # after which one that was to end and did not is called stuck
 
 _Slot = namedtuple("_Slot", ("method", "since", "job"))
@@ -41,11 +44,16 @@ class Executor:
         self._clock = clock
         self._wake = wake
         self._room = room
+        # Places for callers who come while another has taken all: see `check_room`.
+        self._spare = (room + 1) // 2
+        self.has_keys = False  # of the device
         # The queues have locks of their own. They need no bound: each job is in one of them at
         # most, and `check_room` bounds the jobs.
-        self._inbox = queue.SimpleQueue()  # for workers: to begin, or to go on
+        self._inbox = queue.SimpleQueue()  # for workers: a job to go on, or _NEXT of the line
         self._news = queue.SimpleQueue()  # from workers: (job, ms to rest or None)
-        self._turns = []  # for the main thread, in their order
+        self._turns = []  # for the main thread, the same
+        self._line = Line()  # to begin on a worker; guarded by the lock, as is the next
+        self._main_line = Line()  # to begin on the main thread
         self._resting = []  # jobs that have a `wake_at`
         self.jobs = []  # all under way, in the order they were submitted
         # Guards each job's step from waiting to begun, or to over, and the count of those begun.
@@ -73,15 +81,19 @@ class Executor:
         for _ in self._threads:
             self._inbox.put(None)
 
-    def check_room(self, command, batch):
-        """Raise Busy unless there is room for `command` and for the Tasks in `batch` before it.
+    def check_room(self, command, batch, address):
+        """Raise Busy unless there is room for `command`, asked for by the Address, and for the
+        Tasks in `batch` before it.
 
-        Only the main thread submits, so what this finds stays true until it does.
+        One caller alone may have `room` commands wait. Where others wait too each has its share of
+        them, and whoever comes when all places are taken finds some that are spare. Only the main
+        thread submits, so what this finds stays true until it does.
         """
         waiting = self._submitted - self._begun + len(batch)
-        if waiting >= self._room or len(self.jobs) + len(batch) >= self._room + MOST_BEGUN:
-            self.refused += 1
-            raise Busy("%d commands wait already; ask again later" % waiting)
+        if waiting:
+            self._check_share(caller_of(address, self.has_keys), batch, waiting)
+        if len(self.jobs) + len(batch) >= self._room + MOST_BEGUN:
+            self._check_under_way(caller_of(address, self.has_keys), batch)
         most = command.mode.most if isinstance(command.mode, tuple) else None
         if most is not None:
             count = len([job for job in self.jobs if job.task.command is command])
@@ -90,9 +102,27 @@ class Executor:
                 self.refused += 1
                 raise Busy("%s: %d run already, which is the most" % (command.name, count))
 
+    def _check_share(self, caller, batch, waiting):
+        with self._lock:
+            callers = self._line.callers() + self._main_line.callers()
+        callers += [caller_of(task.request.address, self.has_keys) for task in batch]
+        share = share_of(self._room, caller, callers)
+        if waiting >= self._room + self._spare or callers.count(caller) >= share:
+            self.refused += 1
+            raise Busy("%d commands wait already; ask again later" % waiting)
+
+    def _check_under_way(self, caller, batch):
+        mine = len([job for job in self.jobs if job.caller == caller])
+        count = len(self.jobs) + len(batch)
+        most = self._room + MOST_BEGUN + (self._spare if mine + len(batch) < MOST_BESIDE else 0)
+        if count >= most:
+            self.refused += 1
+            raise Busy("%d commands are under way already; ask again later" % count)
+
     def submit(self, task):
         """Accept a Task that there is room for; returns its Job."""
         job = Job(task, self._clock, self._wake)
+        job.caller = caller_of(task.request.address, self.has_keys)
         mode = task.command.mode
         self._submitted += 1
         self.jobs.append(job)
@@ -100,11 +130,16 @@ class Executor:
         return job
 
     def launch(self, job):
-        """Let a submitted job begin when its turn comes."""
+        """Let a submitted job begin, or one that rested go on, when its turn comes."""
+        token = job
+        if job.started_at is None:
+            token = _NEXT
+            with self._lock:
+                (self._line if job.on_worker else self._main_line).add(job)
         if job.on_worker:
-            self._inbox.put(job)
+            self._inbox.put(token)
         else:
-            self._turns.append(job)
+            self._turns.append(token)
 
     def hear(self):
         """The next job that a worker brought to its end, or None."""
@@ -123,9 +158,11 @@ class Executor:
         return self._take_turn(self._turns.pop(0)) if self._turns else None
 
     def _take_turn(self, job):
-        """Give a job one turn on this thread; returns it if it has ended."""
-        if not self._may_run(job):
-            return None
+        """Give a job, or the next one, one turn on this thread; returns it if it has ended."""
+        if job is _NEXT:
+            job = self._begin_next(self._main_line)
+            if job is None:
+                return None
         pause = job.turn(_always)
         if pause is None:
             self.jobs.remove(job)
@@ -140,13 +177,12 @@ class Executor:
         """True while something waits for its turn on the main thread."""
         return len(self._turns) > 0
 
-    def _may_run(self, job):
-        """Count a job as begun; False if it ended before that."""
-        if job.started_at is not None:
-            return True
+    def _begin_next(self, line):
+        """The job whose turn it is to begin, counted as begun; None if none waits any more."""
         with self._lock:
-            if job.is_over:
-                return False
+            job = line.pop()
+            if job is None:
+                return None
             job.started_at = self._clock.now()
             self._begun += 1
         mode = job.task.command.mode
@@ -156,7 +192,7 @@ class Executor:
             timeout_ms = most if timeout_ms is None else min(timeout_ms, most)
         if timeout_ms is not None:
             job.deadline = job.started_at + timeout_ms
-        return True
+        return job
 
     def _rest(self, job, pause):
         if job.was_stirred:  # while it ran, after it had looked
@@ -206,9 +242,8 @@ class Executor:
             if job.started_at is None and not job.is_over:
                 job.is_over = True
                 self._begun += 1
+                (self._line if job.on_worker else self._main_line).remove(job)
         if job.is_over:
-            if job in self._turns:
-                self._turns.remove(job)
             self.jobs.remove(job)
             job.fail(Cancelled("it was cancelled before it began"))
             return True
@@ -254,17 +289,19 @@ class Executor:
             job = self._inbox.get()
             if job is None:
                 return
+            if job is _NEXT:
+                job = self._begin_next(self._line)
+                if job is None:
+                    continue
             self.running[index] = _Slot(job.task.command.name, self._clock.now(), job)
             try:
-                pause = job.turn(self._has_waiting) if self._may_run(job) else _SKIP
+                pause = job.turn(self._has_waiting)
             except BaseException as error:  # noqa: BLE001 - SystemExit in a command: see below
                 # This thread would be gone, with its job unanswered: it goes on as a new one.
                 self.replaced += 1
                 job.fail(error)
                 pause = None
             self.running[index] = None
-            if pause is _SKIP:
-                continue
             if pause == 0:
                 self._inbox.put(job)
                 continue
@@ -275,7 +312,7 @@ class Executor:
         return not self._inbox.empty()
 
 
-_SKIP = object()  # the job was over before it could begin
+_NEXT = object()  # whichever job's turn it is to begin
 
 
 def _always():

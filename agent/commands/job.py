@@ -59,6 +59,7 @@ class Job:
     started_at = None
     is_over = False  # ended before it began; guarded by the executor's lock, as is `started_at`
     on_worker = False
+    caller = None  # whose turn it is when it begins: see line.py
     wake_at = None  # until when it rests; the main thread's, as the next
     was_stirred = False  # what it may rest for came while it ran: it does not rest next time
     fraction = None

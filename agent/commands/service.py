@@ -232,7 +232,8 @@ class Service:
         self._gate.authorise(opened.caller, command, address.id)
         is_inline = command.mode == INLINE
         if not is_inline:
-            self._executor.check_room(command, self._batch)
+            self._executor.has_keys = self._gate.keyring.configured
+            self._executor.check_room(command, self._batch, address)
         if ticket is not None:
             self._once.promise(ticket, request, command.repeat == "resume")
             self._addresses[ticket.key] = [address]
@@ -374,7 +375,7 @@ class Service:
         self._gate.authorise(caller, command, identity)
         task = Task(request, command, checked, ticket)
         if command.mode != INLINE:
-            self._executor.check_room(command, self._batch)
+            self._executor.check_room(command, self._batch, address)
         if ticket is not None:
             self._once.promise(ticket, request, command.repeat == "resume")
             self._addresses[ticket.key] = [address]

@@ -101,6 +101,7 @@ LAYERS = (
         (
             "agent.commands.executor",
             "agent.commands.job",
+            "agent.commands.line",
             "agent.commands.job_commands",
             "agent.commands.jobs",
             "agent.commands.once",
