@@ -16,6 +16,7 @@ from flashing import contents, plan
 from flashing.board import Board, BoardProblem
 from provision import Unavailable, runtimes
 from pty_board import PtyBoard
+from update_yard import Yard, wait_for_update
 
 FULL = os.environ.get("LIMPET_SIZE") == "full"
 CUTS = 100 if FULL else 2  # of a whole run, at any byte
@@ -210,3 +211,31 @@ def test_a_small_board_is_too_small_before_anything_is_written(tmp_path, setting
         made.close()
     assert (status, "no space:" in said) == (1, True), said
     assert made.flash.read_bytes() == before
+
+
+def test_what_was_flashed_is_updated_by_a_release_from_then_on(board, broker, tmp_path, caller5):
+    yard = Yard(tmp_path / "depot", broker, "c" + secrets.token_hex(4))
+    name = "board-" + secrets.token_hex(4)
+    values = {"device": name, "mqtt": {"host": broker.host, "port": broker.port}}
+    values["update"] = {"keyring": "/keyring", "channel": yard.channel, "healthy_s": 0}
+    path = tmp_path / "agent.json"
+    path.write_text(json.dumps(values))
+    try:
+        status, said = flash(board.device, "--config", str(path))
+        assert (status, "--put FILE=/keyring" in said) == (1, True), said
+        words = ("--config", str(path), "--put", yard.keyring + "=/keyring")
+        status, said = flash(board.device, *words)
+        assert status == 0, said
+        device = Named(name)
+        caller5.wait_for_state(device, "online")
+        caller5.follow("limpet/%s/event/update" % name)
+        version = b'"""Limpet\'s agent."""\n\nVERSION = "0.2.0"\n'
+        yard.publish(yard.build(2, True, {"agent/__init__.py": version}))
+        words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+        assert (words["sequence"], words["slot"]) == (2, "b")
+        assert caller5.call(device, "system.info")["result"]["agent"] == "0.2.0"
+        assert caller5.call(device, "update.rollback")["result"] is not None
+        words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+        assert words["slot"] == "a"
+    finally:
+        yard.close()
