@@ -92,8 +92,7 @@ class Agent:
         self.parts += [self.presence, Trail(self.gate, self.voice), self._sweep]
         self.parts.append(self.operation)
         self._ntp = connection.make_ntp(config, self.clock, self.log, self._resolver)
-        if self._ntp is not None:
-            self.parts.append(self._ntp)
+        self.optional.open_network(self._ntp)
         self.optional.begin()
 
     def _begin(self):

@@ -194,6 +194,34 @@ _UPDATE = (
     schema.integer("rate", 0, low=0, high=100000000, unit="B/s", about="of fetching; 0: no limit"),
 )
 
+_ADDRESS = (
+    schema.text("ip", low=7, high=18, about="with the length of the mask: 10.0.0.5/24"),
+    schema.text("gateway", low=7, high=15),
+    schema.text("dns", low=7, high=15),
+)
+
+_WIFI = (
+    schema.text("ssid", low=1, high=32),
+    schema.secret("password", None, low=8, high=64, about="null: an open network"),
+    schema.structure("address", _ADDRESS, None, about="null: DHCP"),
+)
+
+_ETHERNET = (
+    schema.anything("options", None, about="an object: what the board's network.LAN takes"),
+    schema.structure("address", _ADDRESS, None, about="null: DHCP"),
+)
+
+_NETWORK = (
+    schema.sequence(
+        "wifi", schema.structure("network", _WIFI), [], high=8, about="tried in this order"
+    ),
+    schema.structure("ethernet", _ETHERNET, None, about="taken where its cable is in"),
+    schema.text("country", None, low=2, high=2, about="whose radio rules hold"),
+    schema.text("hostname", None, low=1, high=32, about="null: the device's id"),
+    schema.boolean("power_save", None, about="of the radio; null: as the board has it"),
+    schema.integer("join_s", 20, low=5, high=120, unit="s", about="for one network to be joined"),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -239,6 +267,7 @@ FIELDS = (
         about="restarts the machine when the agent hangs, or is not started again in time",
     ),
     schema.structure("update", _UPDATE, None, about="updates, where limpet_start.py starts it"),
+    schema.structure("network", _NETWORK, None, about="a board's; null: the system's is used"),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
     schema.structure("publish_log", _PUBLISH_LOG, {}),
     schema.structure("service", _SERVICE, {}),
@@ -294,6 +323,8 @@ def check(document):
     for path, text, is_fit, wanted in _texts(values["mqtt"]):
         if text is not None and not all([is_fit(character) for character in text]):
             raise BadConfig("%s: expected %s" % (path, wanted))
+    if values["network"] is not None:
+        _check_network(values["network"])
     roots = [root["name"] for root in values["files"] or ()]
     if len(set(roots)) < len(roots):
         raise BadConfig("files: two roots have one name")
@@ -303,6 +334,14 @@ def check(document):
     if values["device"] in RESERVED_NAMES:
         raise BadConfig("device: %s is reserved" % values["device"])
     return values
+
+
+def _check_network(values):
+    try:
+        from agent import network
+    except ImportError:
+        raise BadConfig("network: left out of this firmware, which uses the system's")
+    network.check(values, BadConfig)
 
 
 def probe(values):

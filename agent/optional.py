@@ -6,13 +6,14 @@ agent that is asked for none of it holds none of it. Part of the composition roo
 
 import json
 
-from interpreter import THREADS, format_exception, list_folder
+from interpreter import THREADS, format_exception, list_folder, random_bytes
 
 from agent import VERSION, connection
 from agent import config as configuration
 from agent.commands import late, no_update
 from agent.commands.policy import DATA, Denied
 from agent.errors import BadConfig, LimpetError, Unavailable
+from agent.mqtt.backoff import Backoff
 from agent.records import Records, has_log
 from agent.report import WORKERS_REASONS
 
@@ -38,7 +39,7 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
-        self._apps = self._sampler = None
+        self._apps = self._sampler = self.network = None
         self._loaders = {
             "app": self._load_app,
             "config": self._load_config,
@@ -78,6 +79,31 @@ class Optional:
         self.twin = Twin(self._agent.store, self._file, configuration.FIELDS, check, probe)
         self.twin.load(0)
         return self.twin
+
+    def open_network(self, ntp):
+        """A board's own way onto the network, where one is configured; before all other parts.
+
+        `ntp` is the part that asks for the time, or None: it needs the network.
+        """
+        agent = self._agent
+        parts = [] if ntp is None else [ntp]
+        options = agent.config["network"]
+        if options is not None:
+            try:
+                import network as module
+
+                from agent import network
+            except ImportError:
+                agent.log.error(
+                    "network: this runtime has no module network: the system's is used"
+                )
+            else:
+                hands = (agent.log, agent.link.release, agent.link.hold)
+                backoff = Backoff(random_bytes, 2000)
+                self.network = network.Network(options, agent.device, module, backoff, *hands)
+                agent.link.hold("the network is not up yet")
+                parts = [self.network] + [network.Gate(self.network, part) for part in parts]
+        agent.parts += parts
 
     def begin(self):
         """All else is made: make what was used before."""

@@ -48,7 +48,7 @@ def inform(agent):
     unix_ms, quality = agent.clock.wall()
     now = agent.clock.now()
     executor, service, outbox = agent.executor, agent.service, agent.voice.outbox
-    return {
+    words = {
         "device": agent.device,
         "agent": VERSION,
         "runtime": describe(),
@@ -72,3 +72,7 @@ def inform(agent):
             "declined": service.declined,
         },
     }
+    network = agent.optional.network
+    if network is not None:
+        words["network"] = network.report()
+    return words

@@ -583,3 +583,23 @@ def test_a_transport_tells_refused_from_lost():
 
     assert raises(TransportError, try_it).code == "refused"
     tcp.close()
+
+
+def test_without_a_network_it_stays_away_and_comes_back_at_once():
+    with Scene() as stage:
+        link = stage.link
+        link.hold("the network is not up yet")
+        assert link.due is None
+        for _ in range(5):
+            stage.round()
+        assert stage.events == [] and not stage.broker.hear()
+        link.release(stage.now)
+        stage.connect()
+        link.hold("wifi home is gone")
+        link.wait(-1)  # would be for ever
+        event = stage.until_event(Disconnected)
+        assert (event.code, event.reason) == ("unreachable", "wifi home is gone")
+        assert link.due is None
+        link.release(stage.now)
+        assert link.due == stage.now
+        stage.connect()

@@ -90,6 +90,7 @@ class Link:
         self._unfinished = False  # whether received bytes are still to be read as packets
         self._silent = False  # whether bytes came after which nothing was sent
         self._buffered = False  # whether the transport may hold bytes that the poller cannot see
+        self._held = None  # why it is to stay away, until `release`
         self._keep_alive = session.keep_alive
         # On MicroPython looking up a method costs more than much of what is done here, because
         # the object's own, full table is searched first; so what each message needs is bound once.
@@ -113,12 +114,16 @@ class Link:
     @property
     def due(self):
         """When `receive` must be called though nothing came; None if never."""
+        if self._held:
+            return None if self._stage in (_DOWN, _CLOSED) else 0
         return self._keep_alive.due if self._stage == _UP else self._deadline
 
     def receive(self, now):
         """Yield every event that has come; connect, time out and reconnect where that is due."""
         try:
-            if self._stage == _UP or self._comes_up(now):
+            if self._held:
+                self._stay_away()
+            elif self._stage == _UP or self._comes_up(now):
                 if self._readable and not self._unfinished:
                     self._read(now)
                 self._readable = self._unfinished = True
@@ -271,6 +276,20 @@ class Link:
         self._drop()
         self._stage = _DOWN
         self._deadline = now
+
+    def hold(self, reason):
+        """There is no network, says `reason`: let go of the connection, and try none."""
+        self._held = reason
+        self._unfinished = self._stage not in (_DOWN, _CLOSED)  # so that `wait` does not sleep
+
+    def release(self, now):
+        """There is one again: try at once."""
+        self._held = None
+        self._deadline = now
+
+    def _stay_away(self):
+        if self._stage not in (_DOWN, _CLOSED):
+            raise TransportError("unreachable", self._held)
 
     def keep(self, keeper):
         """From now on nothing leaves before `keeper` (keeper.py) has noted what led to it."""

@@ -38,6 +38,7 @@ RULES = {
     "mqtt.backoff_first_s": (RECONNECT, False),
     "mqtt.backoff_most_s": (RECONNECT, False),
     "update": (RESTART, True),  # which may keep a start from its end
+    "network": (RESTART, True),
     "watchdog": (RESTART, True),  # one that bites too early never lets the device come up
 }
 _OTHER = (RESTART, False)
@@ -118,10 +119,27 @@ def public(fields, values):
     for path, field in walk(fields):
         value = value_at(values, path)
         if field.kind != "secret":
-            put_at(shown, path, value)
+            put_at(shown, path, _shown(field, value, path, secrets))
         elif value is not None:
             secrets.append(path)
     return shown, secrets
+
+
+def _shown(field, value, path, secrets):
+    """`value` without the secrets in it, whose paths go into `secrets`."""
+    if not field.fields or value is None:
+        return value
+    if field.kind == "list":
+        items = enumerate(value)
+        return [_shown(field.fields[0], v, "%s[%d]" % (path, i), secrets) for i, v in items]
+    words = {}
+    for inner in field.fields:
+        found, at = value.get(inner.name), "%s.%s" % (path, inner.name)
+        if inner.kind != "secret":
+            words[inner.name] = _shown(inner, found, at, secrets)
+        elif found is not None:
+            secrets.append(at)
+    return words
 
 
 def describe(fields, wanted=None):

@@ -16,6 +16,7 @@ OMITTED = (
     "agent/markers",
     "agent/system_calls/cpython",
     "agent/system_calls/foreign",
+    "agent/network",
     "agent/update/slots_esp32",
 )
 

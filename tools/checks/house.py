@@ -61,6 +61,7 @@ LAYERS = (
         (
             "agent.markers",
             "agent.store",
+            "agent.network",
             "agent.ntp",
             "agent.records",
             "agent.schedule.book",
