@@ -35,9 +35,11 @@ class Wire:
     """`faults` are for the connections in order; those that follow have none.
 
     With `others`, a list of (host, port), each connection goes to the next broker of all of them.
+    `tap(connection, direction, data)` is called with all that one side has sent.
     """
 
-    def __init__(self, host, port, faults=(), others=()):
+    def __init__(self, host, port, faults=(), others=(), tap=None):
+        self._tap = tap
         self._targets = [(host, port), *others]
         self._faults = list(faults)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -84,19 +86,22 @@ class Wire:
                 client.close()
                 continue
             self.connections += 1
+            number = self.connections
             fault = self._faults.pop(0) if self._faults else Fault()
             pair = (client, broker)
             self._open += pair
             for channel in pair:
                 channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for direction in (TO_BROKER, TO_CLIENT):
-                words = (pair[direction], pair[1 - direction], direction, fault)
+                words = (pair[direction], pair[1 - direction], direction, fault, number)
                 threading.Thread(target=self._carry, args=words, daemon=True).start()
 
-    def _carry(self, source, target, direction, fault):
+    def _carry(self, source, target, direction, fault, number):
         left = fault.after if direction == fault.direction and fault.kind != "none" else None
         with contextlib.suppress(OSError):
             while data := source.recv(4096):
+                if self._tap is not None:
+                    self._tap(number, direction, data)
                 if fault.kind == "merge":
                     data += self._gather(source)
                 elif fault.kind == "delay":

@@ -47,9 +47,7 @@ def main(port, version, folder):
                 link.publish("kill/ready", b"", 1)
         while held:
             message = held[0]
-            number, rest = message.payload.split(b" ", 1)
-            payload = b"%s %d %s" % (number, message.packet_id, rest)
-            if keeper.publish("kill/out", payload, message.qos, rule=BLOCK) is None:
+            if keeper.publish("kill/out", message.payload, message.qos, rule=BLOCK) is None:
                 break
             link.acknowledge(held.pop(0))
         link.send(now)

@@ -8,14 +8,15 @@ to a device, which echoes each at its QoS; `cuts` times the network between devi
 at a random moment, `kills` times the device gets SIGKILL, `broker-kills` times the broker, which
 acknowledges what it has only in memory, so before it is killed its clients are cut off and it is
 told to save: what it loses beyond that no client can bring back. Status 1 if anything is missing
-or doubled.
+or doubled. mosquitto, up to 2.0.21 at least, doubles some itself when two connections in a row, or
+two starts, come between its PUBREL and the PUBCOMP: each double must be shown to be of that kind
+by what passed on the wire (record.py).
 """
 
 import argparse
 import contextlib
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ environment.enter()
 from interpreter import random_bytes  # noqa: E402
 from provision import broker as brokers  # noqa: E402
 from provision import peers, runtimes  # noqa: E402
+from record import Record, judge, story  # noqa: E402
 from wire import Wire  # noqa: E402
 
 from agent.clock import Clock  # noqa: E402
@@ -47,16 +49,11 @@ from agent.mqtt.settings import Settings  # noqa: E402
 ECHO = os.path.join(HERE, "durable_echo.py")
 PATIENCE_S = 20  # without any progress
 AHEAD = 400  # messages under way at most
-_STEP = re.compile(
-    r"(?P<what>Received PUBREC|Received PUBCOMP|Sending PUBLISH) (?:from|to) "
-    r"(?P<who>killed|ledger) \((?:.*, m|Mid: )(?P<id>\d+)"
-)
 _OPEN_STATES = ("01", "08")  # ESTABLISHED, CLOSE_WAIT
 MOSQUITTO = (
     "persistence true",
     "autosave_interval 0",
     "max_queued_messages 0",
-    "log_type all",
     "persistent_client_expiration 1d",
 )
 
@@ -72,7 +69,6 @@ class Ledger(threading.Thread):
         super().__init__(daemon=True)
         self.count = count
         self.published = 0
-        self.identifiers = {}  # number: those it came under to the device, and here
         self.came = {}  # number: how often
         self.disordered = 0  # came for the first time after one of its QoS published later
         self.is_ready = threading.Event()  # the device has subscribed
@@ -108,11 +104,7 @@ class Ledger(threading.Thread):
         if message.topic == "kill/ready":
             self.is_ready.set()
             return
-        words = message.payload.split()
-        number = int(words[0])
-        told = self.identifiers.setdefault(number, (set(), set()))
-        told[0].add(int(words[1]))
-        told[1].add(message.packet_id)
+        number = int(message.payload.split()[0])
         self.came[number] = self.came.get(number, 0) + 1
         if self.came[number] == 1:
             self.disordered += number < self._latest[number % 2]
@@ -131,43 +123,6 @@ class Ledger(threading.Thread):
         """Missing numbers, and those of QoS 2 that came more than once."""
         missing = [number for number in range(self.count) if number not in self.came]
         return missing, [n for n, times in self.came.items() if n % 2 and times > 1]
-
-
-class Witness:
-    """mosquitto's own log: what it sent as a message again after PUBREC had come.
-
-    Up to 2.0.21 at least it does so when two connections in a row, or two starts, come between its
-    PUBREL and the PUBCOMP (MQTT-4.3.3 forbids it). Nobody can know such a message from a new one.
-    """
-
-    def __init__(self, broker):
-        self._broker = broker
-        self._recorded = {"killed": set(), "ledger": set()}
-        self.sent_again = {"killed": set(), "ledger": set()}
-
-    def read(self):
-        """Take in the log, and empty it."""
-        with open(self._broker.log, errors="replace") as file:
-            for line in file:
-                found = _STEP.search(line)
-                if found:
-                    self._note(found["what"], found["who"], int(found["id"]))
-        os.truncate(self._broker.log, 0)
-
-    def _note(self, what, who, packet_id):
-        recorded = self._recorded[who]
-        if what == "Received PUBREC":
-            recorded.add(packet_id)
-        elif what == "Received PUBCOMP":
-            recorded.discard(packet_id)
-        elif packet_id in recorded:
-            self.sent_again[who].add(packet_id)
-
-    def excuses(self, identifiers):
-        """Whether a message that came under these identifiers was sent again by the broker."""
-        device, ledger = identifiers
-        again = self.sent_again
-        return bool(device & again["killed"] or ledger & again["ledger"])
 
 
 class Device:
@@ -196,8 +151,10 @@ class Scene:
         self.random = random.Random(options.seed)
         kind = peers.newer_mosquitto() if options.newer else None
         self.broker = brokers.start(True, MOSQUITTO, kind)
-        self.witness = Witness(self.broker)
-        self.wires = [Wire(self.broker.host, self.broker.port) for _ in range(2)]
+        self.records = [Record() for _ in range(2)]  # of the device, of the ledger
+        self.wires = [
+            Wire(self.broker.host, self.broker.port, tap=record.tap) for record in self.records
+        ]
         self.ledger = Ledger(self.wires[1].port, options.version, options.messages)
         self.ledger.start()
         path = runtimes.get(options.runtime).path
@@ -229,7 +186,6 @@ class Scene:
         # It writes another file and renames it.
         self._wait(lambda: self._database() != saved, "the broker to save")
         self.broker.kill()
-        self.witness.read()
         self.broker.restart()
         for wire in self.wires:
             wire.down = False
@@ -254,6 +210,20 @@ class Scene:
                 print("gave up waiting for", what)
                 return
             time.sleep(0.01)
+
+
+def account(twice, records):
+    """Of the numbers that came twice those that are not seen to be the broker's doing."""
+    ours = []
+    for number in sorted(twice):
+        is_brokers, seen = judge(number, *records)
+        print("%d came twice: %s" % (number, seen))
+        if not is_brokers:
+            ours.append(number)
+    if twice:
+        count = len(twice) - len(ours)
+        print("%d of QoS 2 came twice because mosquitto sent them again after PUBREL" % count)
+    return ours
 
 
 def run(options, folder):
@@ -285,12 +255,9 @@ def run(options, folder):
             print("the ledger fell:", ledger.fault)
         print("%d came out of order" % ledger.disordered)
         missing, twice = ledger.faults()
-        scene.witness.read()
-        ours = [n for n in twice if not scene.witness.excuses(ledger.identifiers[n])]
-        if len(ours) < len(twice):
-            count = len(twice) - len(ours)
-            print("%d of QoS 2 came twice, since mosquitto sent them again after PUBREC" % count)
-        return (missing, ours), scene.device.process.poll()
+        for number in missing[:9]:
+            print("%d is missing:" % number, *story(number, *scene.records), sep="\n")
+        return (missing, account(twice, scene.records)), scene.device.process.poll()
     finally:
         with contextlib.suppress(OSError):
             scene.close()

@@ -228,7 +228,11 @@ def simulate(size):
 # Messages each way, cuts of the network, kills of the device, kills of the broker; and on what.
 KILLS = {
     "usual": (("micropython-gil", "5", 1200, 30, 6, 3), ("cpython", "4", 1200, 30, 6, 3)),
-    "full": (("micropython-gil", "5", 50000, 1000, 200, 50),),
+    "full": (
+        ("micropython-gil", "5", 50000, 1000, 200, 50),
+        ("micropython-gil", "4", 50000, 1000, 200, 50),
+        ("cpython", "5", 50000, 1000, 200, 50),
+    ),
 }
 
 
@@ -239,9 +243,9 @@ def kills(size):
     for values in KILLS["full" if size == "full" else "usual"]:
         words = [word for pair in zip(options, map(str, values), strict=True) for word in pair]
         command = [sys.executable, "tests/kills/link_kills.py", *words]
-        status, output = run("kills-" + values[0], command, 7200)
-        done = Result(passed=1) if status == 0 else Result(failed=1)
-        done.logs = [] if status == 0 else [log_path("kills-" + values[0])]
+        name = "kills-%s-%s" % values[:2]
+        status, output = run(name, command, 7200)
+        done = Result(passed=1) if status == 0 else Result(failed=1, logs=[log_path(name)])
         done.notes = output.splitlines()
         total.add(done)
     return total
