@@ -10,6 +10,7 @@ import threading
 
 import interpreter
 from faulty.disk import Disk
+from support import START
 
 from agent import boot
 from agent import clock as clocks
@@ -43,7 +44,7 @@ _open = []  # the executor of the newest bench
 class Clock(clocks.Clock):
     """A clock that a test may move forward, and does not stand still."""
 
-    ahead = 0
+    ahead = START  # from its own beginning
 
     def now(self):
         return super().now() + self.ahead

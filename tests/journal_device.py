@@ -7,6 +7,7 @@ medium are stand-ins. `Device(...)` is one boot: dropping it is a kill. Works on
 import queue  # noqa: F401 - early, since a small stack does not hold the whole chain of imports
 
 from faulty.disk import Disk
+from support import START
 
 from agent import boot, schema
 from agent.bridge import Bridge
@@ -130,7 +131,9 @@ class Killed(BaseException):
 class Device:
     """One boot of the agent on `disk`."""
 
-    def __init__(self, world, disk=None, now=0, entries=50, make_once=Once, queue_ms=0, wire=None):
+    def __init__(
+        self, world, disk=None, now=START, entries=50, make_once=Once, queue_ms=0, wire=None
+    ):
         self.disk = Disk() if disk is None else disk
         self.clock = Clock(now)
         self.wire = Wire() if wire is None else wire

@@ -4,12 +4,11 @@ One rule: what it says is put together here by hand from the standard, never by 
 test. Works on every interpreter.
 """
 
+from support import START
+
 from agent.errors import BadMessage
 from agent.mqtt.session import Session
 from agent.mqtt.settings import Settings
-
-# Tests start shortly before the tick counter of a 32-bit interpreter would wrap.
-START = 2**30 - 5000
 
 # An acknowledgement of what was never sent, which every client ignores.
 _STRAY = b"\x40\x02\xff\xfe"

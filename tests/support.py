@@ -8,6 +8,12 @@ import sys
 
 from interpreter import random_bytes
 
+# Where simulated time begins: at zero, and 5 s before the tick counter of a 32-bit interpreter
+# wraps, which is also where its small integers end. Where once must do, at the second.
+STARTS = (0, 2**30 - 5000)
+START = STARTS[1]
+FROM_STARTS = [("from 0", 0), ("near the wrap", START)]  # IMPLEMENTATIONS of tests in such time
+
 
 class Skip(Exception):
     """The test does not apply on this runtime; the message is the reason."""

@@ -6,7 +6,7 @@ import sys
 
 from faulty.disk import Disk
 from schedule_device import Device as Schedules
-from support import raises, temporary_folder
+from support import START, raises, temporary_folder
 
 from agent.apps import App, Hands, board, integer
 from agent.apps.host import (
@@ -98,7 +98,7 @@ class Device:
         self.board = Board()
         store = Store("data", self.disk)
         self.host = Host(store, lambda: places_in(self.folder), self.board)
-        self.host.begin(0)
+        self.host.begin(START)
 
     def call(self, name, verb):
         (command,) = [c for c in self.board.apps[name].commands if c.name == verb]
@@ -273,11 +273,11 @@ def test_an_app_that_kills_the_process_is_left_out_and_the_others_run():
         write_app(folder, "zebra", GOOD % 2)
         sys.modules["kills"] = Kills
         Kills.KILLS = True
-        disk, deaths, now, device = Disk(), 0, 0, None
+        disk, deaths, now, device = Disk(), 0, START, None
         while device is None and deaths < 10:
             try:
                 device = Device(folder, disk)
-                now = live(device, PAUSE_MS // 2)
+                now = live(device, START + PAUSE_MS // 2)
             except Kills.Killed:
                 deaths, device = deaths + 1, None
         assert deaths == 1 + MOST_CRASHES
@@ -307,7 +307,7 @@ class Kills:
 
 def live(device, until):
     """Call the host whenever it wants to be, up to an uptime; returns the last of them."""
-    now = 0
+    now = START
     while device.host.due is not None and device.host.due < until:
         now = device.host.due
         device.host.step(now)
@@ -319,9 +319,11 @@ def test_a_start_that_holds_costs_two_writes_and_a_quiet_one_no_wake_up():
         for index in range(3):
             write_app(folder, "app_%d" % index, GOOD % index)
         device = Device(folder)
-        assert device.disk.syncs == 2 and device.host.due == SETTLE_MS  # record, name in folder
+        assert (
+            device.disk.syncs == 2 and device.host.due == START + SETTLE_MS
+        )  # record, name in folder
         before = device.disk.syncs
-        device.host.step(SETTLE_MS)
+        device.host.step(START + SETTLE_MS)
         assert device.disk.syncs <= before + 2 and device.host.due is None
 
 

@@ -5,6 +5,7 @@ import os
 
 from faulty.disk import Disk
 from sealing import ANN, BOB, SIGNER, left, line, live, signed, text_of, wrap
+from support import START
 
 from agent.clock import Clock
 from agent.commands import key
@@ -28,7 +29,7 @@ class StoppedClock(Clock):
 
     def __init__(self):
         super().__init__()
-        self.time = 1000
+        self.time = START
 
     def now(self):
         return self.time

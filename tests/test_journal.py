@@ -1,6 +1,6 @@
 """agent/commands/journal.py: what is known of each `once` request, and what may be forgotten."""
 
-from support import raises
+from support import STARTS, raises
 
 from agent.commands.journal import (
     ANSWER,
@@ -26,7 +26,6 @@ from agent.commands.message import Address, Request
 from agent.errors import Busy, IdReused
 
 CONTENT = make_content("m", {})
-STARTS = (0, 2**30 - 5000)
 
 
 def entry(number, forget_at=0, state=ENDED, size=10, place=(1, 0)):

@@ -4,14 +4,14 @@ import json
 
 from faulty.disk import PowerCut
 from journal_device import CALL, PREFIX, Device, Killed, World
+from support import FROM_STARTS
 
 from agent.commands.journal import SLACK_MS
 from agent.commands.once import MAX_ANSWER_BYTES
 from agent.mqtt.inbox import Message
 
 LUCKS = ("none", "all", "zeros", 5, 40)
-# The same with time counted from zero, and from shortly before a 32-bit tick counter's wrap.
-IMPLEMENTATIONS = [("from 0", 0), ("near the wrap", 2**30 - 5000)]
+IMPLEMENTATIONS = FROM_STARTS
 
 
 class Bench:

@@ -2,6 +2,8 @@
 
 import json
 
+from support import START
+
 from agent.log import Log
 from agent.log_feed import MOST_LINES, PERIOD_MS, LogFeed
 
@@ -10,7 +12,7 @@ class Device:
     """A log with a feed; `sent` are the messages that left."""
 
     def __init__(self):
-        self.time = 0
+        self.time = START
         self.sent = []
         self.is_connected = True
         self.woken = 0
@@ -43,28 +45,28 @@ def test_nobody_follows_and_nothing_leaves():
 
 def test_lines_up_to_the_level_leave_together_though_the_console_leaves_them_out():
     device = Device()
-    device.feed.follow("info", 10, 60_000)
-    device.time = 5
+    device.feed.follow("info", 10, START + 60_000)
+    device.time = START + 5
     device.log.warning("hot: %d", 90)
     device.log.debug("not this")
     device.log.info("two\nlines")
     assert device.feed.due == 0 and device.woken == 1
     assert device.step() == {
-        "lines": [[5, "warning", "hot: 90"], [5, "info", "two | lines"]],
+        "lines": [[START + 5, "warning", "hot: 90"], [START + 5, "info", "two | lines"]],
         "dropped": 0,
     }
-    assert device.feed.due == 60_000
+    assert device.feed.due == START + 60_000
 
 
 def test_what_is_above_the_rate_is_counted_and_told():
     device = Device()
-    device.feed.follow("info", 5, 600_000)
+    device.feed.follow("info", 5, START + 600_000)
     for number in range(12):
         device.log.info("line %d", number)
     said = device.step()
     assert len(said["lines"]) == 5 and said["dropped"] == 7
     device.log.info("one too many")
-    assert device.feed.due == PERIOD_MS
+    assert device.feed.due == START + PERIOD_MS
     device.step(PERIOD_MS - 1)
     assert len(device.sent) == 1
     assert device.step(1) == {"lines": [], "dropped": 1}
@@ -75,7 +77,7 @@ def test_what_is_above_the_rate_is_counted_and_told():
 def test_following_ends_by_itself_and_the_settings_hold_again():
     device = Device()
     device.feed.set("error", 1)
-    device.feed.follow("debug", 10, 1000)
+    device.feed.follow("debug", 10, START + 1000)
     device.log.debug("followed")
     device.step()
     device.step(1000)
@@ -92,7 +94,7 @@ def test_following_ends_by_itself_and_the_settings_hold_again():
 def test_without_a_connection_the_newest_lines_wait():
     device = Device()
     device.is_connected = False
-    device.feed.follow("info", 100, 600_000)
+    device.feed.follow("info", 100, START + 600_000)
     for number in range(MOST_LINES + 8):
         device.log.info("line %d", number)
         device.step()
@@ -111,7 +113,7 @@ def test_many_threads_may_log_at_once():
     if THREADS == "none":
         skip("no threads")
     device = Device()
-    device.feed.follow("info", 100, 600_000)
+    device.feed.follow("info", 100, START + 600_000)
     threads = [
         threading.Thread(target=lambda: [device.log.info("x") for _ in range(20)])
         for _ in range(4)

@@ -2,7 +2,7 @@
 
 import json
 
-from support import raises
+from support import STARTS, raises
 
 from agent.commands import message
 from agent.commands.message import Address, Moment, parse_request, read_address
@@ -10,8 +10,6 @@ from agent.errors import BadRequest, ClockUnknown, Expired, LimpetError, ReplyRe
 
 ID = "0123456789abcdef"
 PREFIX = "limpet/reply/"
-NEAR_WRAP = (1 << 30) - 5000  # ms: 5 s before a 32-bit tick counter wraps
-STARTS = (0, NEAR_WRAP)
 HERE = Address(ID, PREFIX + "me", None, "")
 
 

@@ -4,7 +4,7 @@ import socket
 from struct import pack
 
 from interpreter import random_bytes, socket_address
-from support import raises
+from support import START, raises
 
 from agent import sntp
 from agent.clock import LEAST_UNIX_S, Clock
@@ -55,7 +55,7 @@ def ask(*makes, rounds=400):
     servers = [Server(make) for make in makes]
     taken, warned = [], []
     ntp = Ntp([one.address for one in servers], taken.append, warned.append)
-    now = 2**30 - 5000
+    now = START
     for _ in range(rounds):
         ntp.step(now)
         for server in servers:

@@ -4,7 +4,7 @@ import os
 import socket
 
 from faulty.disk import Disk, PowerCut
-from support import raises, skip, temporary_folder
+from support import START, raises, skip, temporary_folder
 from wakeup import unix_address
 
 from agent.operate import crash, notify
@@ -153,18 +153,18 @@ def test_each_turn_of_the_loop_says_alive_at_half_the_interval():
     notifier.ready()
     notifier.ready()
     for now in (0, 1000, 4999, 5000, 6000, 14_000):
-        notifier.step(now)
-    assert notifier.sent == [b"READY=1"] + [b"WATCHDOG=1"] * 3 and notifier.due == 19_000
+        notifier.step(START + now)
+    assert notifier.sent == [b"READY=1"] + [b"WATCHDOG=1"] * 3 and notifier.due == START + 19_000
 
 
 def test_a_start_without_a_broker_asks_for_time():
     notifier = Heard()
     for now in (0, 59_999, 60_000):
-        notifier.step(now)
+        notifier.step(START + now)
     assert notifier.sent == [notify.WAITING] * 2
     notifier.ready()
     assert notifier.due is None
-    notifier.step(999_999)
+    notifier.step(START + 999_999)
     assert notifier.sent[2:] == [b"READY=1"]
 
 

@@ -1,6 +1,6 @@
 """agent/commands/policy.py and audit.py: who may do what, and what is told of it."""
 
-from support import raises
+from support import START, raises
 
 from agent.commands import policy as policies
 from agent.commands.audit import MOST, MOST_REASONS, MOST_SHOWN, PERIOD_MS, SAME_MS, Audit
@@ -115,29 +115,30 @@ def test_the_parts_of_a_transfer_are_not_each_an_event():
     audit = Audit()
     part = command("files")
     part = Command(*(list(part[:4]) + ["repeat"] + list(part[5:])))
-    for now in range(0, 3 * SAME_MS, 100):
+    for now in range(START, START + 3 * SAME_MS, 100):
         audit.note_command(Caller("ann", ()), part, "id-%d" % now, now)
     assert [event["id"] for event in audit.take(0)] == [
-        "id-%d" % now for now in (0, SAME_MS, 2 * SAME_MS)
+        "id-%d" % (START + passed) for passed in (0, SAME_MS, 2 * SAME_MS)
     ]
-    audit.note_command(Caller("bob", ()), part, "id-b", 3 * SAME_MS - 1)
+    audit.note_command(Caller("bob", ()), part, "id-b", START + 3 * SAME_MS - 1)
     assert len(audit.take(0)) == 1
     for _number in range(3):
-        audit.note_command(Caller("ann", ()), command("act"), "id-c", 3 * SAME_MS)
+        audit.note_command(Caller("ann", ()), command("act"), "id-c", START + 3 * SAME_MS)
     assert len(audit.take(0)) == 3
 
 
 def test_a_flood_of_refusals_is_one_event_a_minute():
     audit = Audit()
     told = []
-    for now in range(0, 3 * PERIOD_MS, 20):
+    for now in range(START, START + 3 * PERIOD_MS, 20):
         audit.note_refusal("wrong-mac", None, now)
         if audit.due <= now:
             told += audit.take(now)
     assert len(told) == 3 and audit.refused == 3 * PERIOD_MS // 20
     assert told[0]["counts"] == {"wrong-mac": 1}
     assert told[1]["counts"] == {"wrong-mac": PERIOD_MS // 20}
-    assert told[1]["since_uptime_ms"] == 20 and audit.due == 3 * PERIOD_MS
+    assert told[1]["since_uptime_ms"] == START + 20
+    assert audit.due == START + 3 * PERIOD_MS
 
 
 def test_the_audit_stays_small_and_counts_what_it_dropped():

@@ -1,11 +1,13 @@
 """agent/mqtt/rival.py: two clients of one id are told from a bad network."""
 
+from support import START
+
 from agent.mqtt.rival import SOON_MS, Rival
 
 
 def ends(rival, *lasted, code="lost"):
     told = []
-    now = 0
+    now = START
     for time in lasted:
         rival.connected(now)
         now += time

@@ -4,7 +4,7 @@ import json
 
 from faulty.disk import Disk, PowerCut
 from schedule_device import difference
-from support import raises
+from support import START, STARTS, raises
 from test_keeper import Broker, Life
 
 from agent.clock import LEAST_UNIX_S, Clock
@@ -27,7 +27,7 @@ class SetClock(Clock):
 class Device:
     """Channels over an outbox on `disk`, in simulated time; a reading is its own number."""
 
-    def __init__(self, disk, boot=1, start=0, channels=CHANNELS, **bounds):
+    def __init__(self, disk, boot=1, start=START, channels=CHANNELS, **bounds):
         self.ticks = start
         self.shown = 0
         self.clock = SetClock(ticks=(lambda: self.ticks, difference), system=lambda: self.shown)
@@ -78,7 +78,7 @@ def numbers(batches):
 
 
 def test_an_outage_of_ten_minutes_loses_no_sample_and_no_order():
-    for start in (0, (1 << 30) - 5000):
+    for start in STARTS:
         device = Device(Disk(), start=start)
         broker = Broker()
         device.sleep(600)

@@ -3,7 +3,7 @@
 Every test runs with uptime from 0, and from where a 32-bit counter of ms is about to wrap.
 """
 
-from support import raises
+from support import FROM_STARTS, raises
 
 from agent import schema
 from agent.errors import BadParams
@@ -11,7 +11,7 @@ from agent.schedule.civil import format_time, parse_time
 from agent.schedule.entry import DECLARATION, make_entry, make_request_id
 from agent.schedule.schedule import MAX_CATCH_UP, Schedule
 
-IMPLEMENTATIONS = [("from 0", 0), ("near the wrap", 2**30 - 5000)]
+IMPLEMENTATIONS = FROM_STARTS
 
 HOUR, DAY = 3600, 86400
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"

@@ -1,7 +1,7 @@
 """agent/commands/schedule.py: the family as a caller meets it, through the registry."""
 
 from faulty.disk import Disk
-from support import raises
+from support import FROM_STARTS, raises
 
 from agent import schema
 from agent.commands import schedule
@@ -13,7 +13,7 @@ from agent.schedule.civil import parse_time
 from agent.schedule.runner import Runner
 from agent.store import Store
 
-IMPLEMENTATIONS = [("from 0", 0), ("near the wrap", 2**30 - 5000)]
+IMPLEMENTATIONS = FROM_STARTS
 NOON = "2026-11-20T12:00Z"
 
 

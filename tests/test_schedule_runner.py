@@ -3,14 +3,14 @@
 Every test runs with the interpreter's ticks from 0, and from shortly before they wrap.
 """
 
-from schedule_device import HOUR, NOON, PERIOD, Device
-from support import raises
+from schedule_device import HOUR, NOON, Device
+from support import FROM_STARTS, raises
 
 from agent.errors import BadParams, Busy, TooLarge, UnknownMethod
 from agent.schedule.civil import format_time
 from agent.store import StoreError
 
-IMPLEMENTATIONS = [("from 0", 0), ("near the wrap", PERIOD - 5000)]
+IMPLEMENTATIONS = FROM_STARTS
 
 
 def test_a_run_is_handed_over_with_its_id_params_and_maker(start):

@@ -4,7 +4,7 @@ import json
 
 from faulty.disk import Disk
 from sealing import ANN, BOB, left, live, text_of
-from support import raises
+from support import START, raises
 
 from agent import config, optional
 from agent.clock import Clock
@@ -30,7 +30,7 @@ class Device:
 
     def __init__(self, disk=None, keys=True):
         self.disk = disk or Disk()
-        self.time = 1000
+        self.time = START
         self.told, self.reports = [], []
         self.is_drained = True
         if keys and disk is None:
@@ -211,7 +211,7 @@ def test_it_leaves_once_the_answer_is_delivered_and_not_later_than_it_must():
     device.tuning.edit({"mqtt": {"host": "other"}}, [], ASIS)
     assert device.reports == [] and device.tuning.due == 0  # to report, at the next turn
     device.step(0)
-    assert len(device.reports) == 1 and device.tuning.due == 1000 + LEAVE_LEAST_MS
+    assert len(device.reports) == 1 and device.tuning.due == START + LEAVE_LEAST_MS
     device.is_drained = False
     device.step(LEAVE_LEAST_MS)
     assert device.reports[-1]["trial"]["left_s"] == 120 and device.told == []
@@ -241,7 +241,7 @@ def test_what_is_not_confirmed_goes_back_in_time():
     device.want(sealed(5, document("a", {"mqtt": {"host": "other"}}, within_s=10)))
     assert device.reports[-1]["desired"]["state"] == "on-trial"
     device.step(LEAVE_LEAST_MS)
-    assert device.tuning.due == 11000
+    assert device.tuning.due == START + 10_000
     device.step(9_799)
     assert device.told == ["leave for other"]
     device.step(1)

@@ -1,6 +1,6 @@
 """Decisions about a release, health, and asking a depot: values in, values out."""
 
-from support import raises
+from support import START, raises
 from update_life import Memory
 
 from agent.errors import BadConfig
@@ -128,19 +128,19 @@ class Wire:
 def test_a_window_is_asked_for_and_moves_on():
     wire = Wire()
     wire.depot.begin("n", 0, 20000)
-    wire.depot.step(0)
+    wire.depot.step(START)
     assert wire.asked == ["n 0 %d" % WINDOW]
     for at in range(0, 6144, 2048):
         wire.give(at, bytes(2048))
         assert len(wire.depot.take()) == 2048
-    wire.depot.step(1)
+    wire.depot.step(START + 1)
     assert wire.asked[1] == "n 8192 6144" and wire.depot.take() is None
 
 
 def test_what_is_lost_doubled_late_or_not_asked_for_does_no_harm():
     wire = Wire()
     wire.depot.begin("n", 0, 5000)
-    wire.depot.step(0)
+    wire.depot.step(START)
     wire.give(2048, bytes(2048))  # the first was lost
     wire.give(0, bytes(2048), "other")
     wire.depot.receive(b"")
@@ -157,7 +157,7 @@ def test_what_is_lost_doubled_late_or_not_asked_for_does_no_harm():
 def test_silence_is_asked_again_and_ever_more_seldom():
     wire = Wire()
     wire.depot.begin("n", 100, 5000)
-    now = 0
+    now = START
     wire.depot.step(now)
     for _ in range(8):
         now = wire.depot.due
@@ -169,25 +169,25 @@ def test_silence_is_asked_again_and_ever_more_seldom():
 def test_a_reconnection_asks_again_at_once_from_where_it_was():
     wire = Wire()
     wire.depot.begin("n", 0, 5000)
-    wire.depot.step(0)
+    wire.depot.step(START)
     wire.give(0, bytes(2048))
     wire.depot.connected(False)
-    wire.depot.step(1)
+    wire.depot.step(START + 1)
     assert wire.depot.due is None
     wire.depot.connected(True)
-    wire.depot.step(2)
+    wire.depot.step(START + 2)
     assert wire.asked[-1] == "n 2048 2952"
 
 
 def test_a_rate_limit_holds_back_the_next_question():
     wire = Wire(rate=8192)
     wire.depot.begin("n", 0, 50000)
-    wire.depot.step(0)
+    wire.depot.step(START)
     for at in range(0, WINDOW, 2048):
         wire.give(at, bytes(2048))
-    wire.depot.step(10)
-    assert len(wire.asked) == 1 and wire.depot.due == 1000
-    wire.depot.step(1000)
+    wire.depot.step(START + 10)
+    assert len(wire.asked) == 1 and wire.depot.due == START + 1000
+    wire.depot.step(START + 1000)
     assert len(wire.asked) == 2
 
 
@@ -246,7 +246,7 @@ def http_depot(*lines):
     return depot, made
 
 
-def drain(depot, now=0):
+def drain(depot, now=START):
     """What a depot gives until nothing more comes."""
     found = b""
     for _ in range(50):
@@ -274,8 +274,8 @@ def test_http_asks_for_the_rest_and_keeps_its_connection():
 def test_http_goes_on_where_it_was_cut():
     depot, made = http_depot([HEAD % 9 + b"abc", None], [HEAD % 6 + b"defghi"])
     depot.begin("n", 0, 9)
-    assert drain(depot) == b"abc" and depot.due == 1000
-    assert drain(depot, 1000) == b"defghi"
+    assert drain(depot) == b"abc" and depot.due == START + 1000
+    assert drain(depot, START + 1000) == b"defghi"
     assert b"bytes=3-" in made[1].written
 
 
@@ -299,8 +299,8 @@ def test_http_gives_up_on_silence():
     depot, made = http_depot([], [HEAD % 3 + b"abc"])
     depot.begin("n", 0, 3)
     assert drain(depot) == b""
-    assert drain(depot, http.PATIENCE_MS + 1) == b"" and depot.failures == 1
-    assert drain(depot, http.PATIENCE_MS + 2000) == b"abc"
+    assert drain(depot, START + http.PATIENCE_MS + 1) == b"" and depot.failures == 1
+    assert drain(depot, START + http.PATIENCE_MS + 2000) == b"abc"
 
 
 def test_urls_are_checked():

@@ -2,7 +2,7 @@
 
 import os
 
-from support import raises, temporary_folder
+from support import START, raises, temporary_folder
 
 from agent.commands import device, hardware
 from agent.commands.registry import Registry
@@ -42,7 +42,7 @@ def test_turns_of_the_loop_feed_it_and_a_loop_that_hangs_does_not():
     here = Machine()
     keeper = Keeper()
     keeper.keep(here.watchdogs.start(PATH, 8), True)
-    now = 0
+    now = START
     for _ in range(20):
         now = max(now, keeper.due)
         keeper.step(now)

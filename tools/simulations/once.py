@@ -20,11 +20,11 @@ import random
 
 from faulty.disk import Disk, PowerCut
 from journal_device import ALL, Device, Killed, World
+from support import STARTS
 
 from agent.commands.once import Once
 from simulations.broker import RETRY_LATER, Broker, Caller, Wire
 
-WRAP_START = 2**30 - 5000  # ms: a 32-bit tick counter wraps soon after
 LUCKS = ("none", "none", "none", "all", "zeros", 1, 20, 100)
 METHODS = (
     "t.once", "t.once", "t.once", "t.inline", "t.resume", "t.fail", "t.repeat", "t.work", "t.work",
@@ -47,7 +47,7 @@ class Simulation:
         self.random = random.Random(seed)
         self.make_once = make_once
         self.now = 0  # real time, in ms
-        self.base = WRAP_START if seed % 2 else 0
+        self.base = STARTS[seed % 2]
         self.disk = Disk(None, self.random.choice(LUCKS))
         self.world = World()
         self.world.before = self.world.after = self._maybe_die
