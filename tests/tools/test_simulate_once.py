@@ -176,3 +176,12 @@ def test_a_lie_ends_the_command_with_status_1_and_its_seed():
     command = [sys.executable, "-c", code % words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "again: tools/simulate once --seed" in done.stdout, done
+
+
+def test_seeds_shared_by_processes_live_the_same_lives():
+    told = []
+    for processes in ("1", "2"):
+        command = [*SIMULATE, "once", "--seeds", "120", "--processes", processes]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        told.append(done.stdout.rsplit(";", 1)[0])
+    assert told[0] == told[1] and "120 seeds from 0" in told[0]
