@@ -10,6 +10,7 @@ from agent.commands.job import MAX_CHECKPOINT, Job
 from agent.commands.message import Address, encode_error, encode_result
 from agent.commands.registry import Command, task
 from agent.errors import BadJson, LimpetError
+from agent.samples import MOST_VALUE_BYTES
 
 
 def deep(depth):
@@ -124,6 +125,19 @@ def test_an_event_is_json_of_a_bounded_size():
         raises(ValueError, event, "full", words)
     event("full", {"level": 1})
     assert board._told == [("event/pump.full", {"level": 1})]
+
+
+def test_a_sample_is_json_of_a_bounded_size():
+    agent = Parts()
+    agent.clock = agent
+    board = Board(agent, None, None, None)
+    sample = board.hands("pump").sample
+    for value in bad_values() + ("x" * MOST_VALUE_BYTES,):
+        raises(ValueError, sample, "depth", value)
+    error = raises(ValueError, sample, "depth", float("nan"))
+    assert "cannot be written as JSON" in str(error), error
+    sample("depth", [1.5, None])
+    assert board._told == [(None, ("pump.depth", 5, "[1.5, null]"))]
 
 
 class Broken:

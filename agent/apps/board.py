@@ -156,9 +156,8 @@ class Board:
             self._agent.log.info("%s: %s", name, text)
 
         def sample(channel, value):
-            text = json.dumps(value)
-            if len(text) > MOST_VALUE_BYTES:
-                raise ValueError("a sample of %d bytes" % len(text))
+            # NaN is no JSON: whoever reads the batch could read nothing of it.
+            text = json.dumps(strict_json.copy(value, MOST_VALUE_BYTES))
             at = self._agent.clock.now()
             self._tell(None, ("%s.%s" % (name, check_word(channel)), at, text))
 

@@ -13,7 +13,7 @@ from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..many import is_target
 from ..topics import check_device_name
-from . import long_work, places, run, shell_words, waves
+from . import data, long_work, places, run, shell_words, waves
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -29,6 +29,7 @@ examples:
   limpet schedule pump-7                   what runs there by itself, and when
   limpet watch                             see devices come and go
   limpet logs -f pump-7                    its log, as it comes
+  limpet data pump-7 level -f              samples of a channel, as they come
   limpet config pump-7                     its settings, and how to change them
   limpet rollout 0.2.0.release all         bring a release to them, in waves
   limpet key --help                        seal what you ask, and let few ask
@@ -163,6 +164,8 @@ def parse(argv):
         _check_config(names, parser.commands["config"])
     if names.command == "schedule":
         long_work.check_schedule(names, parser.commands["schedule"], _pairs)
+    if names.command == "data":
+        data.check(names, parser.commands["data"])
     if names.command == "rollout":
         waves.check(names, parser.commands["rollout"])
     if names.command == "call":
@@ -197,6 +200,7 @@ def _build():
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
     _add_logs(add("logs", "follow a device's log", LOGS_EXAMPLES))
+    data.add(add("data", "show a device's samples, and follow them", data.EXAMPLES), _device)
     _add_config(add("config", "show and change a device's settings", CONFIG_EXAMPLES))
     _add_key(add("key", "make keys, and let devices know them", KEY_EXAMPLES), common)
     return parser

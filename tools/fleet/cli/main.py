@@ -26,7 +26,7 @@ COMMANDS = {
 }
 # Those that need more libraries: the module, whose function is called like the command.
 LATE = {name: "files" for name in ("cp", "cat", "rm", "mv", "mkdir")}
-LATE.update(run="run", shell="shell", rollout="rollout")
+LATE.update(run="run", shell="shell", rollout="rollout", data="data")
 LATE.update({"jobs": "jobs", "cancel": "jobs", "schedule": "schedule"})
 
 
