@@ -12,7 +12,7 @@ Each Process has one owner, the job that runs it.
 import os
 import select
 
-from agent import system_calls
+from agent import system_calls, terminal
 from agent.errors import LimpetError, Unavailable
 
 SHELL = "/bin/sh"
@@ -20,7 +20,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INHERITED = ("PATH", "HOME", "LANG", "TZ")  # of the agent's own environment; nothing else is given
 OUT, ERR = 1, 2
 PIPE_BYTES = 4096  # PIPE_BUF: what a pipe that poll calls writable takes without waiting
-INTERRUPT, KILL, TERMINATE = 2, 9, 15
+HANG_UP, INTERRUPT, KILL, TERMINATE = 1, 2, 9, 15
+AGAIN = 11  # EAGAIN
+END_OF_INPUT = b"\x04"  # typed at a terminal
+LAST_LOOKS = 16  # at a terminal whose program has ended: what it wrote last comes a moment later
 GRACE_MS = 400  # between asking a group to end and killing it
 REAP_MS = 2000  # after which a killed program that is still there is left to the next look
 
@@ -30,6 +33,15 @@ _FRONT = (
     "exec 3</proc/$PPID/fd/$1||exit 126;"
     "{ trap '' INT TERM HUP;read x<&3;kill -9 0;}>/dev/null 2>&1&"
     'cd "$2"||exit 126;shift 2;exec "$@" 3<&-'
+)
+# The same at a terminal, $3. There a shell gives each of its jobs a group of its own, so the
+# watcher goes through all processes of the session, $$, and leaves itself for the end.
+_FRONT_AT_TERMINAL = (
+    "exec 3</proc/$PPID/fd/$1||exit 126;"
+    "{ trap '' INT TERM HUP;read x<&3;read -r w x</proc/self/stat;for f in /proc/[0-9]*/stat;do "
+    "read -r l<$f&&p=${l%% *}&&set -- ${l##*) }&&"
+    '[ "$4" = $$ ]&&[ $p != $w ]&&kill -9 $p;done;kill -9 $w;}>/dev/null 2>&1&'
+    'cd "$2"||exit 126;exec <>"$3" >&0 2>&0;shift 3;exec "$@" 3<&-'
 )
 
 _state = {"life": None, "left": []}  # the agent's pipe, made once; killed programs not reaped yet
@@ -86,10 +98,11 @@ class Process:
     """Starts the program. `words` is the environment as a dict. Raises NoProgram, OSError.
 
     `takes_input`: its standard input is `write`'s, else empty. `is_split`: errors come apart from
-    output; else in one pipe, in their true order.
+    output; else in one pipe, in their true order. `size`, (rows, columns): at a terminal instead,
+    for all three; raises Unavailable.
     """
 
-    def __init__(self, arguments, words, folder, takes_input, is_split):
+    def __init__(self, arguments, words, folder, takes_input, is_split, size=None):
         self._calls = calls = system_calls.load()
         _reap_left(calls)
         try:
@@ -97,7 +110,9 @@ class Process:
         except OSError:
             raise Unavailable("there is no %s here, which starts programs" % SHELL)
         program = find_program(arguments[0], words["PATH"], folder)
-        front = [SHELL, "-c", _FRONT, "limpet", str(life_line(calls)), folder, program]
+        front = [SHELL, "-c", _FRONT, "limpet", str(life_line(calls)), folder]
+        self.at_terminal = size is not None
+        self._looks = LAST_LOOKS if self.at_terminal else 0
         self._open = {}  # descriptor: OUT or ERR
         self._input = None
         self._poller = select.poll()
@@ -105,9 +120,15 @@ class Process:
         self.status = None
         given = []
         try:
-            source = self._input_end(takes_input, given)
-            out = self._output_end(OUT, given)
-            err = self._output_end(ERR, given) if is_split else out
+            if size is not None:
+                front[2] = _FRONT_AT_TERMINAL
+                front.append(self._take_terminal(size))
+                out = err = source = self._input_end(False, given)
+            else:
+                source = self._input_end(takes_input, given)
+                out = self._output_end(OUT, given)
+                err = self._output_end(ERR, given) if is_split else out
+            front.append(program)
             lines = ["%s=%s" % pair for pair in words.items()]
             self.pid = calls.spawn(front + arguments[1:], source, out, err, lines)
         except Exception:
@@ -126,6 +147,13 @@ class Process:
         self._wants_room.register(self._input, select.POLLOUT)
         return source
 
+    def _take_terminal(self, size):
+        self._input, path = terminal.open_terminal(self._calls, *size)
+        self._open[self._input] = OUT
+        self._poller.register(self._input, select.POLLIN)
+        self._wants_room.register(self._input, select.POLLOUT)
+        return path
+
     def _output_end(self, kind, given):
         mine, theirs = self._calls.pipe()
         given.append(theirs)
@@ -138,7 +166,12 @@ class Process:
         found = []
         for ready in self._poller.poll(0):
             descriptor = ready[0]
-            data = self._calls.read(descriptor, PIPE_BYTES)
+            try:
+                data = self._calls.read(descriptor, PIPE_BYTES)
+            except OSError as error:  # of a terminal alone; EIO: nobody is at it any more
+                data = None if error.args[0] == AGAIN else b""
+            if data is None:
+                continue
             if data:
                 found.append((self._open[descriptor], data))
             else:
@@ -152,17 +185,39 @@ class Process:
         if not self._wants_room.poll(0):
             return 0
         try:
-            return self._calls.write(self._input, data[:PIPE_BYTES])
-        except OSError:  # EPIPE
-            self.close_input()
+            return self._calls.write(self._input, data[:PIPE_BYTES]) or 0
+        except OSError as error:
+            if error.args[0] == AGAIN:
+                return 0
+            self.close_input()  # EPIPE
             return None
 
     def close_input(self):
         """It gets no more input."""
-        if self._input is not None:
-            self._wants_room.unregister(self._input)
+        if self._input is None:
+            return
+        self._wants_room.unregister(self._input)
+        if self.at_terminal:
+            self._type(END_OF_INPUT)
+        else:
             self._calls.close(self._input)
-            self._input = None
+        self._input = None
+
+    def _type(self, data):
+        try:
+            self._calls.write(self._input, data)
+        except OSError:
+            pass  # nobody reads what is typed there
+
+    def resize(self, rows, columns):
+        """Its terminal has another size."""
+        for descriptor in self._open:
+            terminal.set_size(descriptor, rows, columns)
+
+    def is_silent(self):
+        """Whether nothing more comes of it, once it has ended and `read` has found nothing."""
+        self._looks -= 1
+        return self._looks < 0 or not self._open
 
     def has_ended(self):
         """Whether the program itself has; then `status` says how, a signal as -n."""
@@ -177,14 +232,27 @@ class Process:
         except OSError:
             pass  # nobody is left in it
 
+    def ask_to_end(self):
+        """Ask the whole group: a shell at a terminal heeds only that somebody hangs up."""
+        self.signal(HANG_UP if self.at_terminal else TERMINATE)
+
     def kill(self):
         """End all of it now; what was not read is lost. To be called once, at the end."""
         self.signal(KILL)
+        if self.at_terminal:
+            for pid in terminal.in_session(self.pid):
+                try:
+                    self._calls.kill(pid, KILL)
+                except OSError:
+                    pass  # it has ended meanwhile
         self._close_all()
         if not self.has_ended():
             _state["left"].append(self.pid)
 
     def _close(self, descriptor):
+        if descriptor == self._input:  # a terminal's
+            self._wants_room.unregister(descriptor)
+            self._input = None
         self._poller.unregister(descriptor)
         del self._open[descriptor]
         self._calls.close(descriptor)

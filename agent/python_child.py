@@ -24,7 +24,7 @@ def main():
     source = sys.stdin.buffer
     poller = select.poll()
     poller.register(sys.stdin, select.POLLIN)
-    space = {"__name__": "__main__"}
+    space = new_space()
     while True:
         try:
             if not poller.poll(IDLE_MS):
@@ -38,6 +38,16 @@ def main():
             _answer(token, words)
         except KeyboardInterrupt:
             pass  # came between two blocks
+
+
+def new_space():
+    """The variables that a session begins with."""
+    return {"__name__": "__main__", "input": _no_input}
+
+
+def _no_input(*_):
+    # Standard input carries the next block: what read it would wait for ever, or swallow that.
+    raise EOFError("input() has nobody to ask here; limpet run -t DEVICE python3 has a terminal")
 
 
 def _answer(token, words):

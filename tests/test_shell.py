@@ -15,7 +15,8 @@ try:
 except Unavailable as reason:
     skip(str(reason))
 
-SHELL_RUN = shell.commands()[0]
+shell_commands = {command.name: command for command in shell.commands()}
+SHELL_RUN = shell_commands["shell.run"]
 
 
 def sh(line, **params):
@@ -217,3 +218,78 @@ def test_no_descriptor_of_the_agent_is_seen_by_a_program():
 
 def test_no_nul_gets_into_an_argument():
     assert run(SHELL_RUN, arguments=["echo", "a\0b"]).error.code == "bad-params"
+
+
+def at_terminal(line, rows=24, columns=80, given=(), **params):
+    params = dict({"arguments": [line], "shell": True}, **params)
+    params["terminal"] = {"rows": rows, "columns": columns}
+    return Running(SHELL_RUN, params, given)
+
+
+def test_a_program_at_a_terminal_finds_one_of_that_size():
+    told = at_terminal("test -t 0 && test -t 1 && test -t 2 && stty size; tty", 30, 99).end()
+    assert told.error is None and told.result["status"] == 0
+    first, second = told.output.split()[:2], told.output.split()[2]
+    assert first == [b"30", b"99"] and second.startswith(b"/dev/pts/"), told.output
+
+
+def test_what_is_typed_is_shown_and_read():
+    told = at_terminal("read x; echo got $x", given=[b"word\r"]).end()
+    assert b"word" in told.output and b"got word" in told.output
+
+
+def test_ctrl_c_reaches_what_runs_in_front_and_not_the_shell():
+    running = at_terminal("trap : INT; echo up; sleep 1004; echo after")
+    running.until(lambda it: b"up" in it.output)
+    running.until(lambda it: processes_with("1004") > 0)
+    running.stream.given.append(b"\x03")
+    told = running.end()
+    assert b"after" in told.output and told.result["status"] == 0 and is_gone("1004")
+
+
+def test_the_end_of_input_is_typed():
+    told = at_terminal("cat; echo over", given=[b""]).end()
+    assert told.output.endswith(b"over\r\n") and told.result["status"] == 0
+
+
+def test_jobs_of_a_shell_at_a_terminal_end_with_it():
+    for ending in ("exit\r", None):
+        running = Running(SHELL_RUN, {
+            "arguments": ["/bin/sh", "-i"], "terminal": {"rows": 24, "columns": 80},
+            "environment": ["PS1=ready>"],
+        })  # fmt: skip
+        running.until(lambda it: b"ready>" in it.output)
+        running.stream.given.append(b"nohup sleep 1005 >/dev/null 2>&1 & sleep 1006\r")
+        running.until(lambda it: processes_with("1005") > 0 and processes_with("1006") > 0)
+        if ending is None:
+            running.cancel()
+        else:
+            running.stream.given += [b"\x03", ending.encode()]
+        told = running.end()
+        assert (told.error is None) == (ending is not None), told
+        assert is_gone("1005") and is_gone("1006")
+
+
+def test_a_terminal_changes_its_size_under_way():
+    resize = shell_commands["shell.size"]
+    running = at_terminal("trap 'stty size; exit' WINCH; echo up; while :; do sleep 0.05; done")
+    running.job.id = "some-request"
+    running.until(lambda it: b"up" in it.output)
+    told = run(resize, job="other", rows=1, columns=2)
+    assert told.error.code == "bad-params"
+    assert run(resize, job="some-request", rows=50, columns=132).result == {}
+    told = running.end()
+    assert b"50 132" in told.output, told.output
+
+
+def test_a_flood_at_a_terminal_comes_whole_to_its_last_line():
+    told = at_terminal("i=0; while test $i -lt 3000; do echo line $i; i=$((i+1)); done").end()
+    assert told.output.count(b"\n") == 3000 and told.output.endswith(b"line 2999\r\n")
+
+
+def test_nothing_stays_open_after_terminals():
+    at_terminal("true").end()
+    before = descriptors()
+    for _ in range(10):
+        at_terminal("echo x").end()
+    assert descriptors() == before

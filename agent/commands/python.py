@@ -68,7 +68,7 @@ class Sessions:
         if place not in self._spaces:
             if len(self._spaces) >= MOST_SESSIONS:
                 raise Busy("%d sessions are open: end one by python.end" % MOST_SESSIONS)
-            self._spaces[place] = {"__name__": "__main__"}
+            self._spaces[place] = python_child.new_space()
         return self._spaces[place]
 
     def names(self, key):
@@ -286,7 +286,7 @@ def _overlap(data, mark):
 def run_inside(sessions, params, job):
     """Run it in the agent; a function, which keeps its thread."""
     name = params["session"]
-    space = sessions.space(job.key, name) if name else {"__name__": "__main__"}
+    space = sessions.space(job.key, name) if name else python_child.new_space()
     is_new = "print" not in space
     output = Output(job, params["split"], params["output_bytes"])
 

@@ -10,7 +10,7 @@ import json
 from agent import schema
 from agent.commands.registry import Command, task
 from agent.errors import BadParams, Cancelled, LimpetError, TimedOut
-from agent.processes import GRACE_MS, SHELL, TERMINATE, Process, environment
+from agent.processes import GRACE_MS, SHELL, Process, environment
 
 MOST_RUNNING = 4
 MOST_ARGUMENTS = 64
@@ -26,7 +26,8 @@ class TooMuchOutput(LimpetError):
 
 
 def commands():
-    """The family's one command."""
+    """The family's commands."""
+    at_terminals = {}  # (key, job): Process
     word = schema.text("argument", high=4096)
     line = schema.text("variable", low=2, high=4096)
     params = (
@@ -37,6 +38,8 @@ def commands():
         schema.sequence("environment", line, [], high=64,
                         about="NAME=value; beside PATH, HOME, LANG, TZ all that it gets"),
         schema.boolean("input", False, about="true: its standard input is the stream `in`"),
+        schema.structure("terminal", _SIZE, None,
+                         about="it stands at a terminal of that size, with the stream `in`"),
         schema.boolean("split", False,
                        about="true: in the stream each piece stands behind 3 bytes, 1 for stdout "
                        "or 2 for stderr and its length; false: both as they come"),
@@ -44,14 +47,34 @@ def commands():
         schema.integer("output_bytes", 1 << 20, low=0, high=1 << 40, unit="bytes",
                        about="what writes more is ended"),
     )  # fmt: skip
+    sized = (schema.text("job", low=1, high=64, about="the id of the request that runs it"),)
+
+    def start(given, job):
+        return run(given, job, at_terminals)
+
+    def size(given, job):
+        process = at_terminals.get((job.key, given["job"]))
+        if process is None:
+            raise BadParams("job: none of yours at a terminal is called %s" % given["job"])
+        process.resize(given["rows"], given["columns"])
+        return {}
+
     return (
-        Command("shell.run", run, params, "code", "once", task(most=MOST_RUNNING),
+        Command("shell.run", start, params, "code", "once", task(most=MOST_RUNNING),
                 "A program; its output is the stream `out`. {status or signal, output_bytes, "
                 "tail: the last of the output}"),
+        Command("shell.size", size, sized + _SIZE, "code", "repeat", task(),
+                "The terminal of a program of yours has another size. {}"),
     )  # fmt: skip
 
 
-def run(params, job):
+_SIZE = (
+    schema.integer("rows", low=1, high=1000),
+    schema.integer("columns", low=1, high=1000),
+)
+
+
+def run(params, job, at_terminals):
     """A generator that runs it. Raises NoProgram, Cancelled, TimedOut, TooMuchOutput."""
     words = params["arguments"]
     if any(["\0" in word for word in words + params["environment"]]):
@@ -60,16 +83,23 @@ def run(params, job):
         words = [SHELL, "-c", words[0], "sh"] + words[1:]
     variables = environment(params["environment"])
     folder = params["folder"] or variables.get("HOME") or "/"
-    process = Process(words, variables, folder, params["input"], params["split"])
+    size = params["terminal"]
+    place = None if size is None else (job.key, job.id)
+    takes_input = params["input"] or size is not None
+    size = None if size is None else (size["rows"], size["columns"])
+    process = Process(words, variables, folder, takes_input, params["split"], size)
     output = Output(job, params["split"], params["output_bytes"])
     job.end_within(int(params["timeout_s"] * 1000))
     try:
-        yield from watch(process, output, Feed(process, job, params["input"]))
+        if place is not None:
+            at_terminals[place] = process
+        yield from watch(process, output, Feed(process, job, takes_input))
     except (Cancelled, TimedOut, TooMuchOutput) as reason:
         yield from stop(process, output)
         reason.data = {"result": _result(process, output)}
         raise
     finally:
+        at_terminals.pop(place, None)
         process.kill()
     return _result(process, output)
 
@@ -139,7 +169,7 @@ def watch(process, output, feed):
             pause = LEAST_PAUSE_MS
             yield
             continue
-        if has_ended:
+        if has_ended and process.is_silent():
             return
         yield pause
         pause = min(MOST_PAUSE_MS, 2 * pause)
@@ -148,7 +178,7 @@ def watch(process, output, feed):
 def stop(process, output):
     """A generator: ask the group to end, take its last words, and give it GRACE_MS."""
     process.close_input()
-    process.signal(TERMINATE)
+    process.ask_to_end()
     until = output.job.now() + GRACE_MS
     while True:
         is_over = process.has_ended() or output.job.now() >= until

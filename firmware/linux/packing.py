@@ -51,6 +51,7 @@ GROUPS = (
             "agent/code",
             "agent/log_feed",
             "agent/processes",
+            "agent/terminal",
             "agent/python_child",
             "agent/tuning",
             "agent/update",

@@ -1,10 +1,13 @@
 """Programs and Python on a device, over a real broker: whatever ends them, nothing stays."""
 
+import contextlib
 import fcntl
 import json
 import os
 import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -249,40 +252,117 @@ def test_limpet_shell_reads_blocks_from_a_pipe(limpet):
     assert (done.returncode, done.stdout) == (1, b"/tmp\n"), done.stderr
 
 
+class Person:
+    """Somebody at a terminal, before a `limpet` command: sees, and types."""
+
+    def __init__(self, broker, folder, *words):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 99, 0, 0))
+        self.process = subprocess.Popen(
+            [*LIMPET, "--broker", broker.url, *words],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env=dict(os.environ, XDG_STATE_HOME=str(folder), TERM="xterm"),
+        )  # fmt: skip
+        os.close(slave)
+        self._seen = b""
+
+    def sees(self, text):
+        while text not in self._seen:
+            assert select.select([self.master], [], [], PATIENCE_S)[0], (text, self._seen)
+            self._seen += os.read(self.master, 4096)
+            if b"\x1b[6n" in self._seen:  # where is the cursor?
+                self._seen = self._seen.replace(b"\x1b[6n", b"")
+                os.write(self.master, b"\x1b[1;1R")
+        self._seen = self._seen.partition(text)[2]
+
+    def types(self, text, after=b">>>"):
+        self.sees(after)
+        os.write(self.master, text)
+
+    def resizes(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def leaves(self):
+        """The status that the command ends with."""
+        end = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:  # who does not read keeps it from ending
+            assert time.monotonic() < end
+            if select.select([self.master], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
+                    self._seen += os.read(self.master, 4096)
+        os.close(self.master)
+        return self.process.returncode
+
+
 def test_a_prompt_runs_on_the_device_and_ctrl_c_reaches_it(limpet, broker, tmp_path):
     """As a person does: a terminal, keys, and what then stands there."""
-    master, slave = pty.openpty()
-    here = subprocess.Popen(
-        [*LIMPET, "--broker", broker.url, "shell", limpet.device.name],
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        env=dict(os.environ, XDG_STATE_HOME=str(tmp_path), TERM="xterm"),
-    )  # fmt: skip
-    os.close(slave)
-    seen = b""
-
-    def until(text):
-        nonlocal seen
-        while text not in seen:
-            seen += os.read(master, 4096)
-            if b"\x1b[6n" in seen:  # where is the cursor?
-                seen = seen.replace(b"\x1b[6n", b"")
-                os.write(master, b"\x1b[1;1R")
-        seen = seen.partition(text)[2]
-
-    def type_in(text):
-        until(b">>>")
-        os.write(master, text)
-
-    type_in(b"6 * 7\r")
-    until(b"42")
-    type_in(b"import time; print('u' + 'p'); time.sleep(1000)\r")
-    until(b"up")
-    os.write(master, b"\x03")
-    until(b"KeyboardInterrupt")
-    type_in(b"'a' * 3\r")
-    until(b"'aaa'")
-    type_in(b"\x04")
-    assert here.wait(PATIENCE_S) == 0
-    os.close(master)
+    person = Person(broker, tmp_path, "shell", limpet.device.name)
+    person.types(b"6 * 7\r")
+    person.sees(b"42")
+    person.types(b"import time; print('u' + 'p'); time.sleep(1000)\r")
+    person.sees(b"up")
+    os.write(person.master, b"\x03")
+    person.sees(b"KeyboardInterrupt")
+    person.types(b"'a' * 3\r")
+    person.sees(b"'aaa'")
+    person.types(b"input()\r")
+    person.sees(b"nobody to ask")
+    person.types(b"\x04")
+    assert person.leaves() == 0
     assert b"6 * 7" in (tmp_path / "limpet" / "history-python").read_bytes()
+
+
+def test_exit_leaves_the_prompt_as_a_person_expects(limpet, broker, tmp_path):
+    for text, status in ((b"exit()\r", 0), (b"import sys; sys.exit(3)\r", 3)):
+        person = Person(broker, tmp_path, "shell", limpet.device.name)
+        person.types(text)
+        assert person.leaves() == status
+
+
+def test_the_devices_shell_stands_at_a_terminal(limpet, broker, tmp_path):
+    word = unique()
+    person = Person(broker, tmp_path, "shell", "--sh", limpet.device.name)
+    person.sees(b"leave it")
+    os.write(person.master, b"PS1=re''ady:; stty size\r")
+    person.sees(b"30 99")
+    person.types(b"cat - /no/%s; sleep %s\r" % (word.encode(), word.encode()), b"ready:")
+    wait_for(lambda: matching("/no/" + word))
+    os.write(person.master, b"\x04")  # the end of cat's input, and no more
+    wait_for(lambda: matching(word))
+    os.write(person.master, b"\x03")
+    wait_for(lambda: not matching(word))
+    person.resizes(50, 132)
+    person.types(b"while :; do stty size; sleep 0.1; done\r", b"ready:")
+    person.sees(b"50 132")
+    os.write(person.master, b"\x03")
+    person.types(b"sleep %s & exit 7\r" % word.encode(), b"ready:")
+    assert person.leaves() == 7
+    wait_for(lambda: not matching(word))
+
+
+def test_the_way_out_of_a_terminal_ends_what_runs_there(limpet, broker, tmp_path):
+    word = unique()
+    words = ("run", "-t", limpet.device.name, "sh", "-c", f"echo up; trap '' INT; sleep {word}")
+    person = Person(broker, tmp_path, *words)
+    person.sees(b"up")
+    os.write(person.master, b"\x1d.")
+    assert person.leaves() == 130
+    wait_for(lambda: not matching(word))
+
+
+def test_where_no_other_interpreter_can_be_started_inside_is_offered(
+    start_device, broker, fleet, tmp_path
+):
+    device = start_device(runtimes.get("micropython"))
+    allow(fleet, device)
+    person = Person(broker, tmp_path, "shell", device.name)
+    person.sees(b"stops the device")
+    person.types(b"n\r", b"[y/N]")
+    assert person.leaves() == 1
+    person = Person(broker, tmp_path, "shell", device.name)
+    person.types(b"y\r", b"[y/N]")
+    person.types(b"6 * 7\r")
+    person.sees(b"42")
+    person.types(b"\x04")
+    assert person.leaves() == 0

@@ -76,6 +76,7 @@ LAYERS = (
             "agent.files",
             "agent.files.*",
             "agent.processes",
+            "agent.terminal",
             "agent.python_child",
             "agent.system_calls",
             "agent.system_calls.*",

@@ -23,6 +23,7 @@ examples:
   limpet run pump-7 --sh 'ps | grep agent'
   limpet run pump-7 --folder /tmp -e LANG=C -- ls -l
   limpet run pump-7 -i -- sh -s < setup.sh
+  limpet run -t pump-7 top                 at a terminal: Ctrl-] and . leave it
   limpet run pump-7 --limit 86400 -- tail -f /var/log/messages
 
 Ctrl-C ends the program and all that it started; a second one stops waiting for
@@ -40,6 +41,8 @@ def add(parser, device, seconds):
     """The arguments of `limpet run`."""
     parser.add_argument("-i", "--input", action="store_true",
                         help="give it this command's standard input")  # fmt: skip
+    parser.add_argument("-t", "--terminal", action="store_true",
+                        help="at a terminal there, which this one here holds")  # fmt: skip
     parser.add_argument("--sh", action="store_true", help="a line for the device's shell")
     parser.add_argument("--folder", help="where to run it (its HOME)")
     parser.add_argument("-e", "--environment", action="append", default=[], metavar="NAME=VALUE")
@@ -69,6 +72,8 @@ def run(fleet, names):
     }
     if names.folder:
         params["folder"] = names.folder
+    if names.terminal:
+        return _at_terminal(fleet, names, params)
     with Run(fleet, names.device, "shell.run", params, names.limit) as under_way:
         if names.input:
             threading.Thread(target=_feed, args=(under_way,), daemon=True).start()
@@ -77,8 +82,20 @@ def run(fleet, names):
         return status_of(under_way)
 
 
+def _at_terminal(fleet, names, params):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("-t needs a terminal here too")
+    from . import terminal  # which a system without terminals lacks
+
+    del params["input"]
+    try:
+        return terminal.attach(fleet, names.device, params, names.limit)
+    except terminal.NoTerminal as error:
+        raise UsageError(f"{names.device} has no terminal to give: {error}") from None
+
+
 def _own_options(words, names):
-    """Take `-i`, `--sh` and the like from in front of the program; the rest."""
+    """Take `-i`, `-t`, `--sh` and the like from in front of the program; the rest."""
     while words and words[0].startswith("-"):
         word = words.pop(0)
         if word == "--":
@@ -86,6 +103,8 @@ def _own_options(words, names):
         name, equals, value = word.partition("=")
         if word in ("-i", "--input"):
             names.input = True
+        elif word in ("-t", "--terminal"):
+            names.terminal = True
         elif word == "--sh":
             names.sh = True
         elif name in ("--folder", "--limit", "-e", "--environment"):

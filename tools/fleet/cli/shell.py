@@ -15,7 +15,15 @@ from ..runs import OUT, Run
 from . import commands
 from .explain import ANSWERED_ERROR, DONE, explain
 from .present import lines, paint, printable
-from .run import OUTPUT_BYTES, cancelling, show, status_of
+from .run import LIMIT_S, OUTPUT_BYTES, cancelling, show, status_of
+
+# A shell that has history and edits lines, where there is one.
+_AT_TERMINAL = "command -v bash >/dev/null 2>&1&&exec bash -i;exec /bin/sh -i"
+# What leaves the prompt as it does CPython's own, whatever the device's Python knows of it.
+_LEAVES = ("exit", "exit()", "quit", "quit()")
+_INSIDE = """\
+{device} starts no other interpreter. Inside the agent itself your lines share its process: a loop
+that prints nothing stops the device, until its watchdog or its power ends it."""
 
 # $1: the folder, $2: the line, $3: a word that nobody else knows. Where the line leaves the shell,
 # by `exit` too, its folder is told behind its output.
@@ -28,22 +36,80 @@ _LINE = (
 def shell(fleet, names):
     """A prompt; returns the exit status."""
     commands.known(fleet, names.device)
+    is_typed = sys.stdin.isatty()
+    if names.sh and is_typed and sys.stdout.isatty():
+        status = _at_terminal(fleet, names)
+        if status is not None:
+            return status
+    names.limit = names.limit or LIMIT_S
     prompt = (_Shell if names.sh else _Python)(fleet, names)
-    read = _reader(prompt, names.device) if sys.stdin.isatty() else _piped(prompt)
-    status = DONE
+    if is_typed and not names.sh and not _may_begin(prompt, names):
+        return ANSWERED_ERROR
+    read = _reader(prompt, names.device) if is_typed else _piped(prompt)
     with contextlib.closing(prompt):
-        if sys.stdin.isatty():
+        if is_typed:
             commands.note(f"{prompt.greeting}; Ctrl-D leaves")
-        for text in read:
-            try:
-                status = prompt.run(text)
-            except FleetError as error:
-                for line in explain(error, fleet):
-                    commands.note(line)
-                status = ANSWERED_ERROR
-            if status and not sys.stdin.isatty():
-                return status
-    return DONE if sys.stdin.isatty() else status
+        try:
+            status = _serve(fleet, prompt, read, is_typed)
+        except _Left as left:
+            return left.status
+    return DONE if is_typed else status
+
+
+def _serve(fleet, prompt, read, is_typed):
+    """Run what is read; the status of the last, or of the first that failed in a pipe."""
+    status = DONE
+    for text in read:
+        if text.strip() in prompt.leaves:
+            break
+        try:
+            status = prompt.run(text)
+        except FleetError as error:
+            for line in explain(error, fleet):
+                commands.note(line)
+            status = ANSWERED_ERROR
+        if status and not is_typed:
+            break
+    return status
+
+
+def _at_terminal(fleet, names):
+    """The status of the device's shell at a terminal; None where there is no terminal there."""
+    from . import terminal  # which a system without terminals lacks
+
+    commands.note(f"sh on {names.device}; {terminal.HINT}")
+    params = {"arguments": [_AT_TERMINAL], "shell": True}
+    try:
+        return terminal.attach(fleet, names.device, params, names.limit or terminal.LIMIT_S)
+    except terminal.NoTerminal as error:
+        terminal.say_why_not(names.device, error)
+    return None
+
+
+def _may_begin(prompt, names):
+    """Whether there is an interpreter to talk to; asks who is there, before it runs inside."""
+    try:
+        prompt.look()
+        return True
+    except CallError as error:
+        if error.code != "unavailable" or names.inside:
+            raise
+    for line in _INSIDE.format(device=names.device).split("\n"):
+        commands.note(line)
+    print("Run them inside all the same? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        commands.note(f"left; limpet shell {names.device} --inside does not ask")
+        return False
+    prompt.inside = True
+    return True
+
+
+class _Left(Exception):
+    """The code ended its interpreter, as `sys.exit(3)` does."""
+
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
 
 
 def _reader(prompt, device):
@@ -93,6 +159,8 @@ def _piped(prompt):
 class _Prompt:
     """What both kinds share: `_follow` runs one command and writes its output."""
 
+    leaves = ("exit",)
+
     def __init__(self, fleet, names):
         self._fleet = fleet
         self._device = names.device
@@ -116,12 +184,18 @@ class _Python(_Prompt):
     """Blocks of Python in a session of their own."""
 
     kind = "python"
+    leaves = _LEAVES
 
     def __init__(self, fleet, names):
         super().__init__(fleet, names)
         self._session = "shell-" + secrets.token_hex(4)
-        self._inside = names.inside
+        self.inside = names.inside
         self.greeting = f"Python on {names.device}"
+
+    def look(self):
+        """Begin the session. Raises CallError."""
+        params = {"code": "None", "session": self._session, "inside": self.inside}
+        self._fleet.call(self._device, "python.run", params)
 
     def first(self, device):
         return f"{device} >>> "
@@ -138,7 +212,7 @@ class _Python(_Prompt):
 
     def run(self, text):
         """One block; its exit status."""
-        params = {"code": text, "session": self._session, "inside": self._inside}
+        params = {"code": text, "session": self._session, "inside": self.inside}
         under_way = self._follow("python.run", params, show)
         try:
             result = under_way.result()
@@ -151,6 +225,8 @@ class _Python(_Prompt):
             if result["value"] is not None:
                 print("\n".join(lines(result["value"])))
             return DONE
+        if result["error"]["type"] == "SystemExit":
+            raise _Left(_exit_status(result["error"]["message"]))
         text = result["error"]["traceback"] or result["error"]["message"]
         for line in lines(text.rstrip()):
             print(paint(line, "red", sys.stderr), file=sys.stderr)
@@ -159,6 +235,16 @@ class _Python(_Prompt):
     def close(self):
         with contextlib.suppress(FleetError):
             self._fleet.call(self._device, "python.end", {"session": self._session}, timeout=2)
+
+
+def _exit_status(text):
+    """Of `sys.exit(text)`, as CPython has it."""
+    if text in ("", "None"):
+        return DONE
+    if text.lstrip("-").isdigit():
+        return int(text) & 0xFF
+    commands.note(text)
+    return ANSWERED_ERROR
 
 
 def _cancelled(error):
