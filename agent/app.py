@@ -20,7 +20,7 @@ from agent.commands.service import Service
 from agent.errors import LimpetError
 from agent.keys import Keyring
 from agent.log import Log
-from agent.mqtt import link, packets, session, subscriptions
+from agent.mqtt import events, link, packets, session
 from agent.mqtt.rival import Rival
 from agent.operation import Operation
 from agent.optional import Optional
@@ -82,10 +82,10 @@ class Agent:
         self._rival = Rival()
         self._handlers = {
             session.Connected: self._on_connected,
-            link.Disconnected: self._on_disconnected,
+            events.Disconnected: self._on_disconnected,
             session.Received: lambda event: self.bridge.receive(event.message),
-            session.Oversized: self._on_oversized,
-            subscriptions.Subscribed: self._on_subscribed,
+            events.Oversized: self._on_oversized,
+            session.Subscribed: self._on_subscribed,
         }
         self._core = (self.link, self.service, self.update)  # driven at each turn
         self.operation = Operation(self)
@@ -208,7 +208,7 @@ class Agent:
             self._take_events(now)
             self.bridge.step()
             self.link.send(now)
-            if self.bridge.drained and self.session.drained:
+            if self.bridge.drained and not self.session.outbox.entries:
                 return
             self.link.wait(until - now)
             now = self.clock.now()

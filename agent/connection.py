@@ -3,10 +3,11 @@
 The one rule: a change of settings makes the same as a start would. Nothing here connects.
 """
 
-from interpreter import THREADS, random_bytes, socket_address
+from interpreter import THREADS, random_bytes
 
-from agent.mqtt import link, settings
+from agent.mqtt import settings, transports
 from agent.mqtt.backoff import Backoff
+from agent.mqtt.tcp import socket_address
 
 
 def session_options(config):
@@ -38,7 +39,7 @@ def link_options(config, resolver):
     brokers = [(one["host"], one["port"]) for one in [mqtt] + mqtt["fallbacks"]]
     first_ms, most_ms = (int(mqtt["backoff_%s_s" % name] * 1000) for name in ("first", "most"))
     backoff = Backoff(random_bytes, first_ms, most_ms)
-    transport = link.transport(mqtt["tls"], mqtt["websocket"], resolver)
+    transport = transports.transport(mqtt["tls"], mqtt["websocket"], resolver)
     return brokers, backoff, mqtt["connect_timeout_s"] * 1000, transport
 
 

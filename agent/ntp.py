@@ -7,11 +7,12 @@ back soon. Loaded only where `clock.ntp` names servers. Owner: the main thread.
 
 import socket
 
-from interpreter import random_bytes, socket_address
+from interpreter import random_bytes
 
 from agent import sntp
 from agent.clock import LEAST_UNIX_S
 from agent.errors import BadMessage
+from agent.mqtt.tcp import socket_address
 
 _PORT = 123
 _ANSWER_WITHIN_MS = 2000

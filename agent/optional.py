@@ -93,15 +93,17 @@ class Optional:
                 import network as module
 
                 from agent import network
+                from agent.mqtt.holding import Holding
             except ImportError:
                 agent.log.error(
                     "network: this runtime has no module network: the system's is used"
                 )
             else:
-                hands = (agent.log, agent.link.release, agent.link.hold)
+                holding = Holding(agent.link)
+                hands = (agent.log, holding.release, holding.hold)
                 backoff = Backoff(random_bytes, 2000)
                 self.network = network.Network(options, agent.device, module, backoff, *hands)
-                agent.link.hold("the network is not up yet")
+                holding.hold("the network is not up yet")
                 parts = [self.network] + [network.Gate(self.network, part) for part in parts]
         agent.parts += parts
 
@@ -132,7 +134,7 @@ class Optional:
         keeper.recover()
         if keeper.fault:
             agent.log.warning("messages cannot be kept: %s", keeper.fault)
-        agent.link.keep(keeper)
+        agent.link.output = keeper.output
         return keeper
 
     def make_streams(self, stir):
@@ -170,6 +172,7 @@ class Optional:
         options = agent.config["update"]
         if options is None:
             raise Unavailable("the configuration has no `update`")
+        from agent.mqtt.beside import Beside
         from agent.update import updater
 
         def report(words):
@@ -178,7 +181,7 @@ class Optional:
         outside = updater.Outside(
             agent.link.publish,
             agent.bridge.listen,
-            agent.link.also,
+            Beside(agent.link).watch,
             report,
             VERSION,
             agent.device,
@@ -353,7 +356,7 @@ class Optional:
             },
             "leave": agent.leave,
             "restart": agent.service.restart,
-            "drained": lambda: agent.session.drained,
+            "drained": lambda: not agent.session.outbox.entries,
             "publish": lambda payload: agent.voice.say("reported", payload),
             "authorise": lambda caller, identity: agent.gate.authorise(
                 caller, agent.registry.find("config.set"), identity

@@ -4,7 +4,7 @@ The one rule: only what the broker has retained, on the device's own `job/` topi
 known here. The broker tells at the subscription, so listening ends a minute after the start.
 """
 
-from agent.mqtt.subscriptions import NO_LOCAL
+from agent.mqtt.packets import NO_LOCAL
 
 LISTEN_MS = 60_000  # what came by then is what there was
 

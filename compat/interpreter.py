@@ -109,17 +109,6 @@ else:
                 yield entry[0], entry[1]
 
 
-def socket_address(host, port):
-    """What `socket.connect` takes for a TCP connection, and the address family to make it with.
-
-    Returns `(family, address)`. Blocks as long as the resolver does. Raises OSError.
-    """
-    import socket
-
-    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
-    return found[0], found[-1]
-
-
 def format_exception(error):
     """The traceback of `error` as text, in the interpreter's own form."""
     import io

@@ -6,8 +6,10 @@ One rule: it never waits; the test steps link and broker in turn. Works on every
 import socket
 from struct import pack
 
-from interpreter import random_bytes, socket_address
+from interpreter import random_bytes
 from mqtt_peer import START, connack, split_whole
+
+from agent.mqtt.tcp import socket_address
 
 _ROUNDS = 400
 _SOL_SOCKET = 1

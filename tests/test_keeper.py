@@ -14,7 +14,8 @@ from support import raises  # noqa: E402
 from agent.errors import BadMessage  # noqa: E402
 from agent.mqtt import fields  # noqa: E402
 from agent.mqtt.keeper import FIRST_ID, LAZY_MS, Keeper  # noqa: E402
-from agent.mqtt.outbox import BLOCK, DROP_NEW, DROP_OLDEST, Delivered  # noqa: E402
+from agent.mqtt.making_room import BLOCK, DROP_NEW, DROP_OLDEST  # noqa: E402
+from agent.mqtt.outbox import Delivered  # noqa: E402
 from agent.mqtt.session import Received, Session  # noqa: E402
 from agent.mqtt.settings import Settings  # noqa: E402
 from agent.records import SEGMENT_BYTES, Records  # noqa: E402

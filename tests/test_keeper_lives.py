@@ -14,7 +14,7 @@ sys.path.pop(0)
 from test_keeper import Broker, Life  # noqa: E402
 
 from agent.mqtt.keeper import FIRST_ID  # noqa: E402
-from agent.mqtt.outbox import BLOCK, DROP_OLDEST  # noqa: E402
+from agent.mqtt.making_room import BLOCK, DROP_OLDEST  # noqa: E402
 from agent.mqtt.session import Received  # noqa: E402
 
 SEED = 20261124

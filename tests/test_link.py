@@ -8,12 +8,14 @@ from support import raises
 from agent.mqtt import packets
 from agent.mqtt.attempts import CLOSED, SILENT, Attempts
 from agent.mqtt.backoff import Backoff
-from agent.mqtt.link import Disconnected, Link
+from agent.mqtt.events import Disconnected
+from agent.mqtt.faults import TransportError
+from agent.mqtt.holding import Holding
+from agent.mqtt.link import Link
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.session import Connected, Received, Session
+from agent.mqtt.session import Connected, Received, Session, Subscribed
 from agent.mqtt.settings import Settings
-from agent.mqtt.subscriptions import Subscribed
-from agent.mqtt.tcp import Tcp, TransportError
+from agent.mqtt.tcp import Tcp
 
 
 def middle(count):
@@ -203,7 +205,7 @@ class Broken(Tcp):
 def test_a_write_that_fails_is_told_though_nothing_comes_to_read():
     with Scene(transport=Broken) as stage:
         stage.connect()
-        stage.link._transport.broken = True
+        stage.link.transport.broken = True
         stage.link.publish("a", b"1", 1)
         stage.link.send(stage.now)
         stage.link.wait(-1)  # would be for ever
@@ -588,18 +590,19 @@ def test_a_transport_tells_refused_from_lost():
 def test_without_a_network_it_stays_away_and_comes_back_at_once():
     with Scene() as stage:
         link = stage.link
-        link.hold("the network is not up yet")
+        holding = Holding(link)
+        holding.hold("the network is not up yet")
         assert link.due is None
         for _ in range(5):
             stage.round()
         assert stage.events == [] and not stage.broker.hear()
-        link.release(stage.now)
+        holding.release(stage.now)
         stage.connect()
-        link.hold("wifi home is gone")
+        holding.hold("wifi home is gone")
         link.wait(-1)  # would be for ever
         event = stage.until_event(Disconnected)
         assert (event.code, event.reason) == ("unreachable", "wifi home is gone")
         assert link.due is None
-        link.release(stage.now)
+        holding.release(stage.now)
         assert link.due == stage.now
         stage.connect()

@@ -3,12 +3,13 @@
 import socket
 from struct import pack
 
-from interpreter import random_bytes, socket_address
+from interpreter import random_bytes
 from support import START, raises
 
 from agent import sntp
 from agent.clock import LEAST_UNIX_S, Clock
 from agent.errors import BadMessage
+from agent.mqtt.tcp import socket_address
 from agent.ntp import Ntp
 
 NONCE = b"12345678"

@@ -7,8 +7,10 @@ from mqtt_peer import FEEDS, Peer, connack, packet, publish, text, two
 from support import raises
 
 from agent.errors import BadMessage
-from agent.mqtt import fields, packets
+from agent.mqtt import fields, packets, wire
+from agent.mqtt import properties as properties_
 from agent.mqtt.packets import V5, V311
+from agent.mqtt.settings import Settings
 
 HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
 IMPLEMENTATIONS = FEEDS
@@ -54,20 +56,18 @@ def test_every_beginning_of_a_packet_waits_for_the_rest(feed):
 
 
 def test_connect_of_3_1_1_is_as_in_the_standard(_):
-    made = packets.encode_connect(V311, "me", None, None, 60, True, None, {})
+    made = Settings(keep_alive_s=60, clean_start=True).connect_packet(V311, "me", None)
     assert made == packet(0x10, text("MQTT"), b"\x04\x02\x00\x3c", text("me"))
 
 
 def test_connect_carries_will_name_and_password(_):
     will = packets.Will("w", b"gone", 1, True, {fields.WILL_DELAY: 5})
-    made = packets.encode_connect(
-        V5, "me", "u", b"pw", 10, False, will, {fields.RECEIVE_MAXIMUM: 9}
-    )
-    assert made == packet(
+    settings = Settings(username="u", password="pw", keep_alive_s=10, receive_maximum=9)
+    assert settings.connect_packet(V5, "me", will) == packet(
         0x10,
         text("MQTT"),
         b"\x05\xec\x00\x0a",
-        b"\x03\x21\x00\x09",
+        b"\x10\x11\x00\x00\x0e\x10\x21\x00\x09\x22\x00\x00\x27\x00\x00\x10\x00",
         text("me"),
         b"\x05\x18\x00\x00\x00\x05",
         text("w"),
@@ -80,25 +80,27 @@ def test_connect_carries_will_name_and_password(_):
 def test_a_publish_has_the_shortest_length_at_every_size(_):
     for size in (0, 110, 111, 112, 16370, 16371, 16372, 16373, 70000):
         payload = b"x" * size
-        made = packets.encode_publish(0x32, b"topic/1", 258, b"\0", payload)
+        made = wire.encode_publish(0x32, b"topic/1", 258, b"\0", payload)
         assert made == packet(0x32, text("topic/1"), two(258), b"\0", payload), size
 
 
 def test_acknowledgements_are_four_bytes_without_a_reason(_):
-    assert packets.encode_ack(0x40, 65535) == b"\x40\x02\xff\xff"
-    assert packets.encode_ack(0x62, 1, 0x92) == b"\x62\x03\x00\x01\x92"
+    assert wire.encode_ack(0x40, 65535) == b"\x40\x02\xff\xff"
+    assert wire.encode_ack(0x62, 1, 0x92) == b"\x62\x03\x00\x01\x92"
 
 
 def test_subscribe_tells_3_1_1_the_qos_only(_):
-    assert packets.encode_subscribe(V311, 3, "a/#", 13) == packet(0x82, two(3), text("a/#"), b"\1")
-    made = packets.encode_subscribe(V5, 3, "a/#", 13)
+    assert wire.encode_subscribe(V311, 3, "a/#", 13) == packet(0x82, two(3), text("a/#"), b"\1")
+    made = wire.encode_subscribe(V5, 3, "a/#", 13)
     assert made == packet(0x82, two(3), b"\0", text("a/#"), b"\x0d")
 
 
-def test_goodbye_tells_3_1_1_nothing(_):
-    assert packets.encode_disconnect(V311, 4) == b"\xe0\x00"
-    assert packets.encode_disconnect(V5) == b"\xe0\x00"
-    assert packets.encode_disconnect(V5, 4) == b"\xe0\x01\x04"
+def test_goodbye_tells_3_1_1_nothing(feed):
+    for version in (V5, V311):
+        for with_will, told in ((False, b""), (True, b"\x04" if version == V5 else b"")):
+            peer = Peer(feed, version)
+            peer.session.disconnect(with_will)
+            assert peer.hear() == [(0xE0, told)]
 
 
 def test_properties_survive_a_round_trip(_):
@@ -111,14 +113,13 @@ def test_properties_survive_a_round_trip(_):
         fields.SUBSCRIPTION_ID: [1, 268435455],
         fields.USER_PROPERTY: [("k", "v"), ("k", "")],
     }
-    data = fields.encode_properties(properties)
-    cursor = fields.Cursor(memoryview(data), 0, len(data))
-    assert fields.decode_properties(cursor, packets.PUBLISH) == properties
-    assert cursor.position == len(data)
+    data = wire.encode_properties(properties)
+    found = properties_.read_properties(memoryview(data), 0, len(data), packets.PUBLISH)
+    assert found == (properties, len(data))
 
 
 def test_no_properties_are_one_zero_byte(_):
-    assert fields.encode_properties(None) == fields.encode_properties({}) == b"\0"
+    assert wire.encode_properties(None) == wire.encode_properties({}) == b"\0"
 
 
 def test_user_properties_are_kept_up_to_a_number_and_checked_beyond(feed):
@@ -132,19 +133,19 @@ def test_user_properties_are_kept_up_to_a_number_and_checked_beyond(feed):
 
 def test_variable_integers_have_one_form(_):
     for value, form in ((0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (16384, "808001")):
-        assert fields.encode_variable(value) == unhex(form)
-        assert fields.Cursor(unhex(form), 0, len(form) // 2).variable() == value
-    assert fields.encode_variable(268435455) == unhex("ffffff7f")
-    assert fields.Cursor(unhex("ffffff7f"), 0, 4).variable() == 268435455
+        assert wire.encode_variable(value) == unhex(form)
+        assert properties_.read_variable(unhex(form), 0, len(form) // 2) == (value, len(form) // 2)
+    assert wire.encode_variable(268435455) == unhex("ffffff7f")
+    assert properties_.read_variable(unhex("ffffff7f"), 0, 4) == (268435455, 4)
     for form in ("8000", "808000", "80", "ffffffff7f"):
-        error = raises(BadMessage, fields.Cursor(unhex(form), 0, len(form) // 2).variable)
+        error = raises(BadMessage, properties_.read_variable, unhex(form), 0, len(form) // 2)
         assert error.reason == fields.MALFORMED
 
 
 def test_text_of_every_width_is_read_and_its_neighbours_are_not(_):
     for code in (0x01, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF):
         data = chr(code).encode()
-        assert fields.decode_text(memoryview(data), 0, len(data)) == chr(code)
+        assert wire.decode_text(memoryview(data), 0, len(data)) == chr(code)
     wrong = (
         "80",
         "c0af",
@@ -158,21 +159,21 @@ def test_text_of_every_width_is_read_and_its_neighbours_are_not(_):
     )
     for digits in wrong:
         data = unhex(digits)
-        error = raises(BadMessage, fields.decode_text, memoryview(data), 0, len(data))
+        error = raises(BadMessage, wire.decode_text, memoryview(data), 0, len(data))
         assert error.reason == fields.MALFORMED, digits
 
 
 def test_our_own_wrong_text_is_refused_before_it_leaves(_):
-    raises(ValueError, fields.encode_text, "a\0b")
-    raises(ValueError, fields.encode_text, "x" * 65536)
-    raises(ValueError, fields.encode_binary, b"x" * 65536)
+    raises(ValueError, wire.encode_text, "a\0b")
+    raises(ValueError, wire.encode_text, "x" * 65536)
+    raises(ValueError, wire.encode_binary, b"x" * 65536)
 
 
 def test_topics_have_no_wildcards_and_an_end(_):
     for name in ("a", "/", "$SYS/a", "a b", "x" * 65535, "\u20ac" * 21845):
-        assert fields.is_topic(name)
+        assert wire.is_topic(name)
     for name in ("", "a/+", "#", "a\0", "x" * 65536, "\u20ac" * 21846):
-        assert not fields.is_topic(name)
+        assert not wire.is_topic(name)
 
 
 def test_a_refusal_of_3_1_1_has_the_reason_code_of_5(_):
@@ -183,7 +184,7 @@ def test_a_refusal_of_3_1_1_has_the_reason_code_of_5(_):
 
 def test_a_broker_of_3_1_1_may_refuse_5_in_its_own_form(_):
     answer = packets.decode_connack(V5, memoryview(b"\0\1"), 0, 2)
-    assert answer.reason == packets.UNSUPPORTED_VERSION
+    assert answer[1] == packets.UNSUPPORTED_VERSION
 
 
 def test_connack_has_no_other_bits_codes_or_ends(feed):

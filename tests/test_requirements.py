@@ -3,10 +3,11 @@
 from mqtt_peer import FEEDS, Peer, connack, packet, publish, suback, text, two
 from support import raises
 
-from agent.mqtt import fields, packets
+from agent.mqtt import fields, wire
 from agent.mqtt.outbox import Delivered
 from agent.mqtt.packets import V5, V311
 from agent.mqtt.session import Received
+from agent.mqtt.settings import Settings
 
 IMPLEMENTATIONS = FEEDS
 VERSIONS = (V5, V311)
@@ -20,7 +21,7 @@ def test_a_byte_order_mark_is_a_character_like_any_other(feed):
     for version in VERSIONS:
         (event,) = Peer(feed, version).say(publish("\ufeffa", b"", version=version))
         assert event.message.topic == "\ufeffa"
-    assert fields.encode_text("\ufeff") == b"\0\3\xef\xbb\xbf"
+    assert wire.encode_text("\ufeff") == b"\0\3\xef\xbb\xbf"
 
 
 def test_a_message_of_qos_0_has_no_identifier_and_no_dup(feed):
@@ -45,13 +46,15 @@ def test_connect_comes_first_and_once(feed):
 
 def test_connect_says_nothing_of_what_there_is_not(feed):
     for version in VERSIONS:
-        blank = b"\0" if version == V5 else b""
-        made = packets.encode_connect(version, "me", None, None, 0, False, None, {})
+        # Of MQTT 5's properties those with a size or a time that holds for this client.
+        told = b"\x10\x11\0\0\0\0\x21\0\x10\x22\0\0\x27\0\0\x10\0" if version == V5 else b""
+        options = {"keep_alive_s": 0, "session_expiry_s": 0}
+        made = Settings(**options).connect_packet(version, "me", None)
         head = text("MQTT") + bytes((version, 0)) + b"\0\0"
-        assert made == packet(0x10, head, blank, text("me"))
-        made = packets.encode_connect(version, "me", "name", None, 0, False, None, {})
+        assert made == packet(0x10, head, told, text("me"))
+        made = Settings(username="name", **options).connect_packet(version, "me", None)
         head = text("MQTT") + bytes((version, 128)) + b"\0\0"
-        assert made == packet(0x10, head, blank, text("me"), text("name"))
+        assert made == packet(0x10, head, told, text("me"), text("name"))
 
 
 def test_subscribe_and_unsubscribe_have_flags_options_and_one_filter(feed):

@@ -9,8 +9,8 @@ from mqtt_broker import Broker, Stage
 from support import raises, skip
 from test_link import make
 
-from agent.mqtt import link
-from agent.mqtt.link import Disconnected
+from agent.mqtt import transports
+from agent.mqtt.events import Disconnected
 from agent.mqtt.resolver import Resolver
 
 PATIENCE_S = 20
@@ -35,7 +35,7 @@ class Names:
         self.may_answer.wait(PATIENCE_S)
         if self.fails:
             raise OSError(2)
-        from interpreter import socket_address
+        from agent.mqtt.tcp import socket_address
 
         return socket_address(self.address[0], self.address[1])
 
@@ -62,7 +62,7 @@ def test_a_link_goes_on_while_its_name_is_looked_up():
     names = Names(broker.address)
     channel = wakeup.Channel()
     resolver = Resolver(channel.set, names.find)
-    transport = link.transport(None, None, resolver)
+    transport = transports.transport(None, None, resolver)
     here = make([("broker.example", 1883)], channel=channel, transport=transport)
     stage = Stage(here, broker)
     for _ in range(20):
@@ -78,7 +78,7 @@ def test_a_resolver_that_hangs_costs_the_attempt_and_one_thread():
     need_threads()
     names = Names(("127.0.0.1", 1))
     channel = wakeup.Channel()
-    transport = link.transport(None, None, Resolver(channel.set, names.find))
+    transport = transports.transport(None, None, Resolver(channel.set, names.find))
     here = make([("broker.example", 1883)], channel=channel, transport=transport)
     stage = Stage(here)
     for _ in range(3):

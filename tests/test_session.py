@@ -4,14 +4,18 @@ from mqtt_peer import FEEDS, START, Peer, Whole, connack, packet, publish, subac
 from support import raises
 
 from agent.errors import BadMessage
-from agent.mqtt import fields, inbox, packets
+from agent.mqtt import fields, packets
+from agent.mqtt.events import Oversized, Unsubscribed
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.session import Connected, Oversized, Received
-from agent.mqtt.subscriptions import NO_LOCAL, Subscribed, Unsubscribed
+from agent.mqtt.packets import NO_LOCAL
+from agent.mqtt.session import Connected, Received, Subscribed
 
 IMPLEMENTATIONS = FEEDS
 
 VERSIONS = (5, 4)
+
+
+MOST_ENTRIES, OVERHEAD = 2048, 160  # as in agent/mqtt/inbox.py
 
 
 def ack(first, packet_id, reason=None):
@@ -309,7 +313,7 @@ def flood(peer, payload, qos, take):
 def test_more_than_the_memory_set_aside_is_an_error(feed):
     for version in VERSIONS:
         for payload in (b"x" * 1000, b""):
-            most = 4 * (5000 + inbox.OVERHEAD) // (len(payload) + inbox.OVERHEAD)
+            most = 4 * (5000 + OVERHEAD) // (len(payload) + OVERHEAD)
             peer = Peer(feed, version, receive_maximum=4, maximum_packet_bytes=5000)
             error, count = flood(peer, payload, 1, lambda message: None)
             assert error.reason == fields.RECEIVE_MAXIMUM_EXCEEDED
@@ -323,7 +327,7 @@ def test_more_unacknowledged_than_any_broker_queues_is_an_error(feed):
         error, count = flood(peer, b"", qos, peer.session.acknowledge)
         assert error.reason == fields.RECEIVE_MAXIMUM_EXCEEDED
         # Of QoS 2 each is held twice: as an acknowledgement that waits, and until it is released.
-        assert inbox.MOST_ENTRIES // qos - 2 < count < inbox.MOST_ENTRIES // qos + 1, count
+        assert MOST_ENTRIES // qos - 2 < count < MOST_ENTRIES // qos + 1, count
 
 
 def test_qos_2_that_is_still_with_its_owner_comes_once(feed):
@@ -614,9 +618,9 @@ def test_packet_identifiers_go_round_and_pass_over_those_in_use(feed):
     for expected in range(3, 32768 + 2) if feed is Whole else ():
         packet_id = peer.session.publish("a", b"", 1)
         assert packet_id == (expected if expected < 32768 else expected - 32765)
-        peer.session._outbox.acknowledge(packet_id, 0)
-        peer.session._events.clear()
-        peer.session._output.clear()
+        peer.session.outbox.acknowledge(packet_id, 0)
+        peer.session.events.clear()
+        peer.session.packets.clear()
 
 
 # Time.

@@ -4,7 +4,7 @@ from support import START, raises
 from update_life import Memory
 
 from agent.errors import BadConfig
-from agent.mqtt.tcp import TransportError
+from agent.mqtt.faults import TransportError
 from agent.update import depot_http as http
 from agent.update import plan
 from agent.update.depot_mqtt import WINDOW, Depot

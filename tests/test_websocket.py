@@ -7,7 +7,7 @@ from mqtt_peer import connack, publish
 from support import raises, skip
 
 from agent.mqtt import websocket
-from agent.mqtt.tcp import TransportError
+from agent.mqtt.faults import TransportError
 from agent.mqtt.websocket import WebSocket, make_frame
 
 

@@ -48,7 +48,8 @@ def _is_host(path):
 
 
 def _connect(path, host, port, wait_ms):
-    from agent.mqtt.tcp import Tcp, TransportError  # needs sockets, which not every board has
+    from agent.mqtt.faults import TransportError
+    from agent.mqtt.tcp import Tcp  # needs sockets, which not every board has
 
     channel = Tcp(host, port)
     try:

@@ -6,19 +6,18 @@ after a connection that was up the same broker is tried first. What a broker has
 versions it speaks is remembered for it as long as the process lives.
 """
 
-from agent.mqtt import packets
-from agent.mqtt.packets import V5, V311
+from micropython import const
 
-# Trying again soon does not mend these: wrong name, wrong password, no permission, banned, and
-# somebody else with our client identifier (section 2.4 of the MQTT 5.0 standard).
-_WILL_NOT_HEAL = (
-    packets.CLIENT_ID_INVALID,
-    packets.BAD_CREDENTIALS,
-    packets.NOT_AUTHORIZED,
-    packets.BANNED,
-    packets.BAD_AUTHENTICATION_METHOD,
-    packets.SESSION_TAKEN_OVER,
-)
+from agent.mqtt.events import Disconnected
+
+_V311 = const(4)
+_V5 = const(5)
+_UNSUPPORTED_VERSION = const(0x84)
+
+# Trying again soon does not mend these: wrong name, wrong password, no permission, banned, unknown
+# way of authentication, and somebody else with our client identifier (section 2.4 of the MQTT 5.0
+# standard).
+_WILL_NOT_HEAL = b"\x85\x86\x87\x8a\x8c\x8e"
 
 # Brokers of 3.1.1 may close on MQTT 5 without a word (MQTT-3.1.2-2 there), or leave it without an
 # answer, as amqtt does. Once may as well be an accident of the network, or a broker that is being
@@ -32,6 +31,9 @@ _GUESS_HOLDS_MS = 3_600_000
 # How an attempt ended of which the broker said nothing: it closed, or it kept silent.
 CLOSED, SILENT = 1, 2
 
+# Ends after CONNECT that may mean that the broker does not know the version.
+_SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
+
 
 class _Broker:
     def __init__(self, address, version):
@@ -42,19 +44,19 @@ class _Broker:
         self.silent_ends = 0
 
     def ended_silently(self, wanted, how):
-        if self.proven or wanted != V5:
+        if self.proven or wanted != _V5:
             return
         self.silent_ends += how
-        if self.version == V311:
-            self.version = V5
+        if self.version == _V311:
+            self.version = _V5
         elif self.silent_ends >= _SILENT_ENDS:
-            self.version = V311
+            self.version = _V311
             self.silent_ends = 0
-        self.guessed = self.version == V311
+        self.guessed = self.version == _V311
 
     def lasted(self, milliseconds):
         if self.guessed and milliseconds >= _GUESS_HOLDS_MS:
-            self.version = V5
+            self.version = _V5
             self.proven = self.guessed = False
             self.silent_ends = _SILENT_ENDS - 1
 
@@ -86,6 +88,19 @@ class Attempts:
         broker.proven = True
         broker.silent_ends = 0
 
+    def lost(self, now, text, code, opening, waits_for_us, ended):
+        """The attempt, or the connection, ended so: the Disconnected that tells of it.
+
+        `opening`: there was no CONNACK yet; `waits_for_us`: nor a CONNECT; `ended` is a
+        events.Ended if the other side has said it, else None.
+        """
+        reason = 0
+        if ended:
+            reason, text = ended
+            code = "rejected" if opening else "dismissed"
+        speechless = _SPEECHLESS.get(code, 0) if opening and not waits_for_us else 0
+        return Disconnected(text, self.ended(now, speechless, reason), code)
+
     def ended(self, now, speechless, reason):
         """The attempt, or the connection, is over: milliseconds to wait before the next attempt.
 
@@ -100,8 +115,8 @@ class Attempts:
             broker.lasted(now - self._since)
             self._since = None
             return self._backoff.next_ms(slowly)
-        if reason == packets.UNSUPPORTED_VERSION and broker.version == V5:
-            broker.version = V311
+        if reason == _UNSUPPORTED_VERSION and broker.version == _V5:
+            broker.version = _V311
             broker.proven = True
             return 0
         if speechless:

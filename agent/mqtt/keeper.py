@@ -16,10 +16,12 @@ Where the medium fails messages are sent all the same, and counted as `unkept`. 
 no clock. Owner: the main thread.
 """
 
-from agent.mqtt import fields, kept
+from agent.mqtt import kept
 from agent.mqtt.keeper_log import Cursor, Gone
-from agent.mqtt.outbox import DROP_OLDEST
+from agent.mqtt.making_room import DROP_OLDEST
 from agent.mqtt.packets import FIRST_PUBLISH, FIRST_PUBREL, PUBLISH
+from agent.mqtt.properties import read_properties
+from agent.mqtt.wire import encode_properties, is_topic
 from agent.records import MAX_RECORD_BYTES, SEGMENT_BYTES
 from agent.store import StoreError
 
@@ -63,7 +65,9 @@ class Keeper:
         self._released = set()  # of what waits in the log: the broker has it already
         self._taken = {}  # packet id of QoS 2 that came: segment of its note
         # What the session tells: (kind, packet id), in order.
-        self._notes = session.tell_notes()
+        self._outbox = session.outbox
+        self._recorded = session.inbox.recorded()
+        self._outbox.notes = self._recorded.notes = self._notes = []
 
     def figures(self):
         """What `system.info` tells."""
@@ -101,7 +105,7 @@ class Keeper:
         self._unread = self.messages - len(moved)
         self._released = released
         self._old = self._records.end
-        self._session.restore(set(self._taken))
+        self._recorded.packet_ids = set(self._taken)
         if self._unread:
             self._feed()
         else:
@@ -153,14 +157,15 @@ class Keeper:
     def publish(self, topic, payload, qos=1, retain=False, properties=None, rule=DROP_OLDEST):
         """Accept a message of QoS 1 or 2: its packet identifier, None if there is no room.
 
-        `rule` says what happens then: outbox.DROP_OLDEST puts out the oldest message published by
-        the same rule that was never sent, DROP_NEW refuses this one, and so does BLOCK, which its
-        publisher does not let go of: it tries again after the next Delivered. The other arguments
+        `rule`, one of making_room.py's, says what happens then: DROP_OLDEST puts out the oldest
+        message published by the same rule that was never sent, DROP_NEW refuses this one, and so
+        does BLOCK, which its publisher does not let go of: it tries again after the next
+        Delivered. The other arguments
         are those of Session.publish. Raises ValueError.
         """
-        if not fields.is_topic(topic) or qos not in (1, 2):
+        if not is_topic(topic) or qos not in (1, 2):
             raise ValueError("not to be published at QoS %r: %r" % (qos, topic))
-        encoded = bytes(fields.encode_properties(properties)) if properties else b""
+        encoded = bytes(encode_properties(properties)) if properties else b""
         name = topic.encode()
         size = kept.HEAD_BYTES + len(name) + len(encoded) + len(payload)
         if size > MOST_ENTRY_BYTES or not self._has_room(size, rule):
@@ -372,9 +377,10 @@ class Keeper:
     def _offer(self, one, sent):
         properties = None
         if one.properties:
-            cursor = fields.Cursor(one.properties, 0, len(one.properties))
-            properties = fields.decode_properties(cursor, PUBLISH)
-        self._session.resume(one.packet_id, one.first, one.topic, one.payload, properties, sent)
+            encoded = one.properties
+            properties, _ = read_properties(encoded, 0, len(encoded), PUBLISH)
+        entry = [one.first, one.topic, one.payload, properties, 1 if sent else 0]
+        self._outbox.resume(one.packet_id, entry)
 
     def _put(self, one, segment, is_released, sent=True):
         self._under_way[one.packet_id] = (segment, len(kept.encode_message(one)))
@@ -454,12 +460,12 @@ class Keeper:
         return True
 
     def _write_again(self, packet_id, segment, size):
-        first, topic, payload, properties = self._session.look(packet_id)
+        first, topic, payload, properties = self._outbox.entries[packet_id][:4]
         mark = b""
         if first == FIRST_PUBREL:
             mark = kept.encode_mark(kept.RELEASED, packet_id)
             first, payload, properties = FIRST_PUBLISH | 4, b"", None
-        encoded = bytes(fields.encode_properties(properties)) if properties else b""
+        encoded = bytes(encode_properties(properties)) if properties else b""
         entry = kept.encode_message(
             kept.Kept(packet_id, first, kept.MOVED, topic, encoded, payload)
         )

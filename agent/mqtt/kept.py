@@ -7,9 +7,9 @@ order of events; a record holds all of one turn or nothing of it. Pure: bytes an
 from collections import namedtuple
 from struct import calcsize, pack, unpack_from
 
-from agent.mqtt.outbox import DONE, GIVEN, LOST, RELEASED, TAKEN
+from agent.mqtt.exactly_once import DONE, GIVEN, LOST, RELEASED, TAKEN
 
-MESSAGE = 1  # a message was accepted; the other kinds are those of outbox.py
+MESSAGE = 1  # a message was accepted; the other kinds are those of exactly_once.py
 
 # Bits of a message's rule: it may be dropped for a newer one; it stands here for the second time,
 # because the segment of its first was needed.

@@ -1,68 +1,46 @@
 """The link: one session, kept connected to the first broker of a list that answers.
 
 One rule: nothing here waits except `wait` (and the name resolver), and nothing ends in silence:
-each end of a connection, and each failed attempt, is a Disconnected that says why and when the
-next attempt will be. The owner's loop, all in one thread:
+each end of a connection, and each failed attempt, is a Disconnected (events.py) that says why
+and when the next attempt will be. The owner's loop, all in one thread:
 
     for event in link.receive(now): ...     connects, reads, looks after every deadline
     link.publish(...), link.acknowledge(message)
     link.send(now)                          one write for everything queued since the last
     link.wait(timeout_ms)                   until bytes, a call of `wake`, or the time: `link.due`
 
-Only `wake` may be called from other threads. `now` is in milliseconds and never wraps.
+Only `wake` may be called from other threads. `now` is in milliseconds and never wraps. A back-end
+file: what `select.poll` does differently on CPython and MicroPython is settled here.
 """
 
-from collections import namedtuple
+import select
 
-from interpreter import random_bytes
+from micropython import const
 
-from agent.errors import BadMessage
-from agent.mqtt.attempts import CLOSED, SILENT, Attempts
-from agent.mqtt.backoff import Backoff
-from agent.mqtt.session import OPEN
-from agent.mqtt.tcp import Tcp, TransportError
-from agent.mqtt.waiter import Waiter
+from agent.failure import LimpetError
+from agent.mqtt.tcp import Tcp
 
-# `reason` is a sentence; `retry_in_ms` when the next attempt will be, None for never; `code` a
-# word: name-not-found, refused, unreachable, timeout, lost, certificate, tls (TransportError),
-# rejected (by the broker's CONNACK), dismissed (by its DISCONNECT, or its silence), bad-message.
-Disconnected = namedtuple("Disconnected", ("reason", "retry_in_ms", "code"))
+SOON_MS = const(1)  # who waits no longer is about to send something, which acknowledges what came
 
-SOON_MS = 1  # who waits no longer is about to send something, which acknowledges what came
+_DOWN = const(0)
+_CONNECTING = const(1)
+_OPENING = const(2)
+_UP = const(3)
+_CLOSED = const(4)
 
-_DOWN, _CONNECTING, _OPENING, _UP, _CLOSED = range(5)
+_OPEN = const(2)  # of a session, see session.py
 
-# Ends after CONNECT that may mean that the broker does not know the version.
-_SPEECHLESS = {"lost": CLOSED, "bad-message": CLOSED, "timeout": SILENT}
-
-
-def transport(options, path=None, resolver=None):
-    """What makes a link's connections: TCP where `options` is None, else TLS as tls.py says.
-
-    With a `path` there is a WebSocket over it; `resolver` is a resolver.Resolver, or None.
-    """
-
-    def make(host, port):
-        return Tcp(host, port, resolver)
-
-    if options is not None:
-        from agent.mqtt.tls import Tls
-
-        def make(host, port):
-            return Tls(host, port, options, resolver)
-
-    if path is None:
-        return make
-    from agent.mqtt.websocket import WebSocket
-
-    return lambda host, port: WebSocket(make(host, port), host, port, path)
+_READ = const(1)  # POLLIN and POLLOUT are the same on every system
+_WRITE = const(4)
 
 
 class Link:
     """`brokers` is a list of (host, port), best first; `channel` a wakeup.Channel or None.
 
     `transport(host, port)` makes what tcp.py describes. Between the start of an attempt and the
-    broker's answer at most `connect_timeout_ms` may pass.
+    broker's answer at most `connect_timeout_ms` may pass. `output` may be a keeper's (keeper.py):
+    then nothing leaves before it has noted what led to it. Without a channel nothing wakes the
+    sleeper early.
     """
 
     def __init__(
@@ -75,168 +53,180 @@ class Link:
         transport=Tcp,
     ):
         self.session = session
-        self._attempts = Attempts(brokers, session.version, backoff or Backoff(random_bytes))
-        self._connect_timeout_ms = connect_timeout_ms
-        self._make_transport = transport
-        self._transport = None
-        self._waiter = Waiter(channel)
-        self._stage = _DOWN
-        self._deadline = None  # of the next attempt, or of this one; None: whenever called
-        self._failure = None  # what `send` met, until `receive` tells it
-        self._is_watched = False  # whether the poller knows the transport
-        self._unsent = b""
-        self._readable = True  # False once `wait` knows that nothing came
-        self._listening = False  # whether the poller waits for bytes and nothing else
-        self._unfinished = False  # whether received bytes are still to be read as packets
-        self._silent = False  # whether bytes came after which nothing was sent
-        self._buffered = False  # whether the transport may hold bytes that the poller cannot see
-        self._held = None  # why it is to stay away, until `release`
-        self._keep_alive = session.keep_alive
+        self.change(brokers, backoff, connect_timeout_ms, transport)
+        self.poller = poller = select.poll()
+        # MicroPython's has a form that makes no list, and gives back the object that was
+        # registered, where CPython gives its descriptor.
+        self.poll = getattr(poller, "ipoll", poller.poll)
+        self.channel = channel
+        self.bell = None
+        if channel is not None:
+            poller.register(channel.pollable, _READ)
+            self.bell = channel.pollable if hasattr(poller, "ipoll") else channel.pollable.fileno()
+        self._watched = None  # what the poller knows of the transport, and is asked about it
+        self.interest = 0
+        self.transport = None
+        self.drop(_DOWN, None)
         # On MicroPython looking up a method costs more than much of what is done here, because
         # the object's own, full table is searched first; so what each message needs is bound once.
-        self._next_event = session.next_event
-        self._output = session.output
-        self._sleep = self._waiter.wait
+        self.next_event = session.next_event
+        self.output = session.output
         # The session's own, so that an owner needs nothing but the link.
         self.publish = session.publish
         self.is_pending = session.is_pending
         self.acknowledge = session.acknowledge
         self.subscribe = session.subscribe
         self.unsubscribe = session.unsubscribe
-        self.wake = self._waiter.wake
-        self.also = self._waiter.also
+
+    def change(self, brokers, backoff, connect_timeout_ms, transport):
+        """Use these, as in the constructor, from the next connection on; see `leave`."""
+        self.brokers = brokers
+        self.backoff = backoff
+        self.connect_timeout_ms = connect_timeout_ms
+        self.make_transport = transport
+        self._attempts = self._since = None  # since when a connection is up
 
     @property
     def connected(self):
         """Whether the broker has accepted the connection and nothing is known to be wrong."""
-        return self._stage == _UP
+        return self.stage == _UP
 
     @property
     def due(self):
         """When `receive` must be called though nothing came; None if never."""
-        if self._held:
-            return None if self._stage in (_DOWN, _CLOSED) else 0
-        return self._keep_alive.due if self._stage == _UP else self._deadline
+        return self.session.due if self.stage == _UP else self.deadline
 
     def receive(self, now):
         """Yield every event that has come; connect, time out and reconnect where that is due."""
         try:
-            if self._held:
-                self._stay_away()
-            elif self._stage == _UP or self._comes_up(now):
-                if self._readable and not self._unfinished:
-                    self._read(now)
-                self._readable = self._unfinished = True
-                event = self._next_event()
+            if self.stage == _UP or self._comes_up(now):
+                # Read once in each `receive`, so that a flood leaves others time; and only when
+                # all that came before is taken: then there is room for one byte at least.
+                if self._readable and not self.unfinished:
+                    session = self.session
+                    count = self.transport.read_into(session.space())
+                    if count:
+                        session.filled(count, now)
+                        self._silent = True
+                        self._buffered = self.transport.buffers
+                    else:
+                        self._buffered = False
+                self._readable = self.unfinished = True
+                event = self.next_event()
                 while event:
                     yield event
-                    event = self._next_event()
-                self._unfinished = self.session.paused
+                    event = self.next_event()
+                self.unfinished = self.session.paused
                 self._look_after(now)
-        except BadMessage as error:
-            self.send(now)  # the DISCONNECT that says why
-            yield self._lost(now, error.message, "bad-message")
-        except TransportError as error:
-            yield self._lost(now, error.message, error.code)
+        except LimpetError as error:
+            self.send(now)  # after a BadMessage the DISCONNECT that says why
+            yield self.lost(now, error.message, error.code)
 
     def _comes_up(self, now):
         """Take the next step towards a connection; whether there may be bytes to read."""
-        if self._stage == _DOWN and (self._deadline is None or now >= self._deadline):
-            self._connect(now)
-        if self._stage == _CONNECTING:
-            is_there = self._transport.finish()
-            self._watch()
+        if self.stage == _DOWN and (self.deadline is None or now >= self.deadline):
+            address = self.brokers[0]
+            if self._attempts:
+                address = self._attempts.address
+                self.session.version = self._attempts.version
+            self.deadline = now + self.connect_timeout_ms
+            self.transport = self.make_transport(*address)
+            self.stage = _CONNECTING
+            self.transport.open()
+            self._ask(_READ | _WRITE)
+        if self.stage == _CONNECTING:
+            is_there = self.transport.finish()
+            self._ask(_READ | _WRITE)
             if is_there:
-                self._stage = _OPENING
+                self.stage = _OPENING
                 self.session.open(now)
             else:
                 self._check_deadline(now)
-        return self._stage == _OPENING
+        return self.stage == _OPENING
 
-    def _connect(self, now):
-        self.session.version = self._attempts.version
-        self._deadline = now + self._connect_timeout_ms
-        self._transport = self._make_transport(*self._attempts.address)
-        self._stage = _CONNECTING
-        self._transport.open()
-        self._watch()
-
-    def _watch(self):
-        if not self._is_watched and self._transport.pollable is not None:
-            self._is_watched = True
-            self._waiter.watch(self._transport.pollable)
-
-    def _read(self, now):
-        """Read once in each `receive`, so that a flood leaves others time.
-
-        Only when all that came before is taken: then there is room for one byte at least.
-        """
-        session = self.session
-        count = self._transport.read_into(session.space())
-        if count:
-            session.filled(count, now)
-            self._silent = True
-            self._buffered = self._transport.buffers
-        else:
-            self._buffered = False
+    def _ask(self, interest):
+        """What the poller is to tell of the transport."""
+        if self._watched is None:
+            self._watched = pollable = self.transport.pollable
+            if pollable is not None:
+                self.interest = interest
+                self.poller.register(pollable, interest)
+        elif interest != self.interest:
+            self.interest = interest
+            self.poller.modify(self._watched, interest)
 
     def _look_after(self, now):
         session = self.session
-        if self._stage == _OPENING:
-            if session.state == OPEN:
-                self._stage = _UP
-                self._attempts.succeeded(now)
+        if self.stage == _OPENING:
+            if session.state == _OPEN:
+                self.stage = _UP
+                self._since = now
+                if self._attempts:
+                    self._attempts.succeeded(now)
             else:
                 self._check_deadline(now)
-        due = self._keep_alive.due
+        due = session.due
         if due is not None and now >= due:
             session.step(now)
         if session.ended:
-            raise TransportError("dismissed", session.ended.text)
-        if self._failure:
-            raise self._failure
+            self._fail("dismissed", session.ended.text)
+        if self.failure:
+            raise self.failure
 
     def _check_deadline(self, now):
-        if now >= self._deadline:
-            raise TransportError("timeout", "%s: no answer in time" % self._transport.name)
+        if now >= self.deadline:
+            self._fail("timeout", "%s: no answer in time" % self.transport.name)
 
-    def _lost(self, now, text, code):
+    def _fail(self, code, text):
+        from agent.mqtt import faults
+
+        raise faults.TransportError(code, text)
+
+    def lost(self, now, text, code):
         """Let the connection go; the Disconnected that tells of it."""
-        opening = self._stage == _OPENING
-        reason = 0
-        if self.session.ended:
-            reason, text = self.session.ended
-            code = "rejected" if opening else "dismissed"
-        heard_us = opening and not self._transport.handshaking
-        self._drop()
-        self._stage = _DOWN
-        speechless = _SPEECHLESS.get(code, 0) if heard_us else 0
-        wait_ms = self._attempts.ended(now, speechless, reason)
-        self._deadline = now + wait_ms
-        return Disconnected(text, wait_ms, code)
+        attempts = self._attempts
+        if attempts is None:  # what decides on the next attempt; not needed before one has failed
+            from agent.mqtt import faults
 
-    def _drop(self):
+            version = self.session.settings.version
+            self._attempts = attempts = faults.attempts(self.brokers, version, self.backoff)
+            if self._since is not None:
+                attempts.succeeded(self._since)
+        opening = self.stage == _OPENING
+        waits_for_us = opening and self.transport.handshaking
+        event = attempts.lost(now, text, code, opening, waits_for_us, self.session.ended)
+        self.drop(_DOWN, now + event.retry_in_ms)
+        return event
+
+    def drop(self, stage, deadline):
+        """Let the connection go; how far the link is then, and when it tries again."""
         self.session.close()
-        self._waiter.forget()
-        self._is_watched = False
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if self._watched is not None:
+            self.poller.unregister(self._watched)
+            self._watched = None
+        if self.transport is not None:
+            self.transport.close()
+            self.transport = None
         self._unsent = b""
-        self._failure = None
-        self._readable = True
-        self._unfinished = self._listening = self._silent = self._buffered = False
+        self.failure = None  # what `send` met, until `receive` tells it
+        self._readable = True  # False once `wait` knows that nothing came
+        self._listening = False  # whether the poller waits for bytes and nothing else
+        self.unfinished = False  # whether received bytes are still to be read as packets
+        self._silent = False  # whether bytes came after which nothing was sent
+        self._buffered = False  # whether the transport may hold bytes that the poller cannot see
+        self.stage = stage
+        self.deadline = deadline  # of the next attempt, or of this one; None: whenever called
 
     def send(self, now):
         """Write what is queued, in one piece; what the system does not take goes first later."""
-        data = self._unsent or self._output(now)
+        data = self._unsent or self.output(now)
         if not data:
             return
         try:
-            count = self._transport.write(data)
-        except TransportError as error:
-            self._failure = error
-            self._unfinished = True  # so that `wait` does not sleep on it
+            count = self.transport.write(data)
+        except LimpetError as error:
+            self.failure = error
+            self.unfinished = True  # so that `wait` does not sleep on it
             self._unsent = b""
             return
         self._unsent = data[count:]
@@ -246,66 +236,45 @@ class Link:
         """Sleep until bytes come or `wake` is called; at most `timeout_ms`, negative: for ever."""
         if self._silent and not 0 <= timeout_ms <= SOON_MS:
             self._silent = False
-            self._transport.acknowledge()
+            self.transport.acknowledge()
         if self._buffered:  # more may have come than the poller can tell
             return
-        if self._stage == _UP and not self._unfinished and not self._unsent and self._listening:
-            self._readable = self._sleep(timeout_ms)  # the usual
-            return
-        reading = not self._unfinished
-        if not reading and not self.session.paused:
-            return
-        writing = self._stage == _CONNECTING or len(self._unsent) > 0
-        if writing and self._transport.handshaking:
-            writing = False
-        self._listening = reading and not writing
-        self._waiter.want(reading, writing)
-        self._readable = self._sleep(timeout_ms)
+        # The usual is that the poller waits for bytes already.
+        if self.stage != _UP or self.unfinished or self._unsent or not self._listening:
+            reading = not self.unfinished
+            if not reading and not self.session.paused:
+                return
+            writing = self.stage == _CONNECTING or len(self._unsent) > 0
+            if writing and self.transport.handshaking:
+                writing = False
+            self._listening = reading and not writing
+            if self._watched is not None:
+                self._ask((_READ if reading else 0) | (_WRITE if writing else 0))
+        ready = False
+        for found in self.poll(timeout_ms):
+            if found[0] == self.bell:
+                self.channel.clear()
+            else:
+                ready = True
+        self._readable = ready
 
-    def change(self, brokers, backoff, connect_timeout_ms, transport):
-        """Use these, as in the constructor, from the next connection on; see `leave`."""
-        self._attempts = Attempts(brokers, self.session.settings.version, backoff)
-        self._connect_timeout_ms = connect_timeout_ms
-        self._make_transport = transport
+    def wake(self):
+        """End the wait, or the next one. The only call here for other threads."""
+        if self.channel is not None:
+            self.channel.set()
 
     def leave(self, now):
         """Say goodbye, and connect anew at the next `receive`."""
-        if self._transport is not None:
-            self.session.disconnect()
-            self.send(now)
-        self._drop()
-        self._stage = _DOWN
-        self._deadline = now
-
-    def hold(self, reason):
-        """There is no network, says `reason`: let go of the connection, and try none."""
-        self._held = reason
-        self._unfinished = self._stage not in (_DOWN, _CLOSED)  # so that `wait` does not sleep
-
-    def release(self, now):
-        """There is one again: try at once."""
-        self._held = None
-        self._deadline = now
-
-    def _stay_away(self):
-        if self._stage not in (_DOWN, _CLOSED):
-            raise TransportError("unreachable", self._held)
-
-    def keep(self, keeper):
-        """From now on nothing leaves before `keeper` (keeper.py) has noted what led to it."""
-        self._output = keeper.output
+        self.close(now)
+        self.drop(_DOWN, now)
 
     def abandon(self):
         """Let go of the connection without a word: the broker tells the will."""
-        self._drop()
-        self._stage = _CLOSED
-        self._deadline = None
+        self.drop(_CLOSED, None)
 
     def close(self, now, with_will=False):
         """Say goodbye and stay away; `with_will` lets the broker tell it as if we were lost."""
-        if self._transport is not None:
+        if self.transport is not None:
             self.session.disconnect(with_will)
             self.send(now)
-        self._drop()
-        self._stage = _CLOSED
-        self._deadline = None
+        self.drop(_CLOSED, None)

@@ -8,7 +8,7 @@ main thread calls; the other one only puts its result in a list made for it.
 
 import threading
 
-from interpreter import socket_address
+from agent.mqtt.tcp import socket_address
 
 _MOST_REMEMBERED = 16  # names: more than a configuration has
 

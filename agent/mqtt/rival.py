@@ -22,7 +22,7 @@ class Rival:
         self._since = now
 
     def suspects(self, now, code):
-        """A connection, or an attempt, ended by `code` (link.Disconnected): whether to say so."""
+        """A connection, or an attempt, ended by `code` (events.py): whether to say so."""
         since, self._since = self._since, None
         if since is None:
             return False

@@ -3,7 +3,9 @@
 One rule: plain values, set once. What changes while running lies in session.py.
 """
 
-from agent.mqtt import fields, packets
+from struct import pack
+
+from agent.mqtt.wire import encode_binary, encode_packet, encode_properties, encode_text
 
 
 class Settings:
@@ -33,7 +35,7 @@ class Settings:
         send_maximum=20,
         outbox_messages=64,
         outbox_bytes=65536,
-        version=packets.V5,
+        version=5,
     ):
         self.client_id = client_id
         self.username = username
@@ -50,27 +52,34 @@ class Settings:
         self.version = version
 
     def connect_packet(self, version, client_id, will):
-        """The bytes of CONNECT; `client_id` may be one that the broker assigned earlier."""
+        """CONNECT, section 3.1; `client_id` may be one that the broker assigned earlier."""
+        parts = [b"", encode_text(client_id)]
         # 3.1.1 lets only a clean session be without a name (MQTT-3.1.3-7 there).
-        clean = self.clean_start or (version == packets.V311 and not client_id)
-        return packets.encode_connect(
-            version,
-            client_id,
-            self.username,
-            self.password,
-            self.keep_alive_s,
-            clean,
-            will,
-            self._properties(),
-        )
-
-    def _properties(self):
-        properties = {
-            fields.RECEIVE_MAXIMUM: self.receive_maximum,
-            fields.MAXIMUM_PACKET_SIZE: self.maximum_packet_bytes,
-        }
-        if self.session_expiry_s:
-            properties[fields.SESSION_EXPIRY] = self.session_expiry_s
-        if self.topic_alias_maximum:
-            properties[fields.TOPIC_ALIAS_MAXIMUM] = self.topic_alias_maximum
-        return properties
+        flags = 2 if self.clean_start or (version == 4 and not client_id) else 0
+        if will:
+            flags |= 4 | will.qos << 3 | (32 if will.retain else 0)
+            if version == 5:
+                parts.append(encode_properties(will.properties))
+            parts += encode_text(will.topic), encode_binary(will.payload)
+        if self.username is not None:
+            flags |= 128
+            parts.append(encode_text(self.username))
+        if self.password is not None:
+            flags |= 64
+            parts.append(encode_binary(self.password))
+        parts[0] = pack(">H4sBBH", 4, b"MQTT", version, flags, self.keep_alive_s)
+        if version == 5:
+            # Session Expiry Interval, Receive Maximum, Topic Alias Maximum, Maximum Packet Size.
+            parts[0] += pack(
+                ">BBIBHBHBI",
+                16,
+                17,
+                self.session_expiry_s,
+                33,
+                self.receive_maximum,
+                34,
+                self.topic_alias_maximum,
+                39,
+                self.maximum_packet_bytes,
+            )
+        return encode_packet(0x10, *parts)

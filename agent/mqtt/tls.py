@@ -11,7 +11,8 @@ import time
 from binascii import a2b_base64
 from errno import EAGAIN, EBADF
 
-from agent.mqtt.tcp import Tcp, TransportError
+from agent.mqtt.faults import TransportError
+from agent.mqtt.tcp import Tcp
 
 try:
     import tls as _native  # MicroPython's own; its `ssl`, where there is one, does not verify

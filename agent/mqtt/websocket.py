@@ -11,7 +11,7 @@ from binascii import b2a_base64
 
 from interpreter import random_bytes
 
-from agent.mqtt.tcp import TransportError
+from agent.mqtt.faults import TransportError
 
 _MOST_ANSWER_BYTES = 2048  # of HTTP: header lines beyond it are no broker's
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # section 1.3 of the RFC

@@ -7,8 +7,8 @@ verified by whoever takes it. The same calls as depot_mqtt.Depot.
 """
 
 from agent.errors import BadConfig
-from agent.mqtt import link
-from agent.mqtt.tcp import TransportError
+from agent.mqtt import transports
+from agent.mqtt.faults import TransportError
 
 MAX_HEAD_BYTES = 2048  # of status and headers
 MOST_HELD = 8192  # read ahead of what is taken
@@ -39,7 +39,7 @@ class Depot:
         self._watch = watch
         self._rate = rate
         options = (tls or _TLS) if scheme == "https" else None
-        self._make = transport or link.transport(options)
+        self._make = transport or transports.transport(options)
         self._buffer = memoryview(bytearray(2048))
         self._name = self._transport = None
         self._retry_ms = _RETRY_MS

@@ -9,6 +9,7 @@ import fnmatch
 import os
 
 LEFT_OUT = (
+    "compat/micropython.py",
     "agent/devices/*_cpython.py",
     "agent/devices/*_ffi.py",
     "agent/devices/*_linux.py",

@@ -61,7 +61,7 @@ def has_native_emitter():
     """Without it no lock can stand before imports (compat/README.md): our single file has none."""
     try:
         exec("import micropython\n@micropython.native\ndef probe():\n    pass\n", {})
-    except (ImportError, SyntaxError, ValueError):
+    except (AttributeError, SyntaxError, ValueError):  # CPython's `micropython` is our own
         return False
     return True
 

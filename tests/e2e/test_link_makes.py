@@ -8,11 +8,10 @@ from provision import broker as brokers
 from test_link_mosquitto import Here
 
 from agent.mqtt import fields
-from agent.mqtt.link import Disconnected
+from agent.mqtt.events import Disconnected, Unsubscribed
 from agent.mqtt.outbox import Delivered
 from agent.mqtt.packets import Will
-from agent.mqtt.session import Connected, Received
-from agent.mqtt.subscriptions import Subscribed, Unsubscribed
+from agent.mqtt.session import Connected, Received, Subscribed
 
 MAKES = {
     "mosquitto": (brokers.find, (5, 4)),
@@ -159,7 +158,7 @@ def test_the_will_is_told_of_who_falls_silent(make, version):
         fallen = Link(make, version)
         fallen.link.session.will = Will(name, b"gone", 1, False, None)
         fallen.until(Connected)
-        fallen.link._transport.close()
+        fallen.link.transport.close()
         assert payloads(watcher, 1)[0][1] == b"gone"
 
 

@@ -16,11 +16,11 @@ from provision import runtimes
 from agent.clock import Clock
 from agent.mqtt import fields
 from agent.mqtt.backoff import Backoff
-from agent.mqtt.link import Disconnected, Link
+from agent.mqtt.events import Disconnected, Oversized
+from agent.mqtt.link import Link
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.session import Connected, Oversized, Received, Session
+from agent.mqtt.session import Connected, Received, Session, Subscribed
 from agent.mqtt.settings import Settings
-from agent.mqtt.subscriptions import Subscribed
 
 ECHO = Path(__file__).with_name("link_echo.py")
 PATIENCE_S = 20

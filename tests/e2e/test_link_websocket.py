@@ -6,10 +6,10 @@ import pytest
 from provision import broker as brokers
 from test_link_mosquitto import VERSIONS, Here
 
-from agent.mqtt.link import Disconnected, transport
+from agent.mqtt.events import Disconnected
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.session import Received
-from agent.mqtt.subscriptions import Subscribed
+from agent.mqtt.session import Received, Subscribed
+from agent.mqtt.transports import transport
 
 
 def free_port():
@@ -37,7 +37,7 @@ class Address:
 @VERSIONS
 def test_every_qos_and_size_comes_back(port, version):
     here = Here(Address(port), version)
-    here.link._make_transport = transport(None, "/mqtt")
+    here.link.make_transport = transport(None, "/mqtt")
     with here:
         here.link.subscribe("ws/x", 2)
         here.until(Subscribed)
@@ -55,7 +55,7 @@ def test_every_qos_and_size_comes_back(port, version):
 
 def test_who_speaks_plain_mqtt_is_told_so(broker):
     here = Here(broker)
-    here.link._make_transport = transport(None, "/mqtt")
+    here.link.make_transport = transport(None, "/mqtt")
     with here:
         assert here.until(Disconnected).code in ("lost", "refused")
 
@@ -63,6 +63,6 @@ def test_who_speaks_plain_mqtt_is_told_so(broker):
 def test_an_agent_on_every_runtime_is_reached(port, broker, start_device, runtime, tmp_path):
     device = start_device(runtime, mqtt={"port": port, "websocket": "/mqtt"})
     with Here(Address(port)) as watcher:
-        watcher.link._make_transport = transport(None, "/mqtt")
+        watcher.link.make_transport = transport(None, "/mqtt")
         watcher.link.subscribe("limpet/%s/status" % device.name)
         assert b'"online"' in watcher.until(Received).message.payload

@@ -14,7 +14,8 @@ if __name__ == "__main__":
 from mqtt_peer import START, connack, packet, publish, suback, text, two
 
 from agent.errors import BadMessage
-from agent.mqtt.session import ENDED, Received, Session
+from agent.mqtt.seldom import ENDED
+from agent.mqtt.session import Received, Session
 from agent.mqtt.settings import Settings
 
 _CAPACITY = 256
@@ -157,8 +158,8 @@ class _Subject:
         except BadMessage as error:
             self.told.append((error.reason, error.message))
         self._rest = data[at:]
-        if len(session._output) > _OUTPUT_LIMIT:
-            raise AssertionError("the output has grown to %d packets" % len(session._output))
+        if len(session.packets) > _OUTPUT_LIMIT:
+            raise AssertionError("the output has grown to %d packets" % len(session.packets))
 
     def act(self, step):
         """What an owner does in between."""

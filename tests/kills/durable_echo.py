@@ -15,12 +15,16 @@ from interpreter import random_bytes  # noqa: E402
 
 from agent.clock import Clock  # noqa: E402
 from agent.mqtt.backoff import Backoff  # noqa: E402
+from agent.mqtt.events import Disconnected  # noqa: E402
 from agent.mqtt.keeper import Keeper  # noqa: E402
-from agent.mqtt.link import Disconnected, Link  # noqa: E402
-from agent.mqtt.outbox import BLOCK  # noqa: E402
-from agent.mqtt.session import Received, Session  # noqa: E402
+from agent.mqtt.link import Link  # noqa: E402
+from agent.mqtt.making_room import BLOCK  # noqa: E402
+from agent.mqtt.session import (  # noqa: E402
+    Received,
+    Session,
+    Subscribed,  # noqa: E402
+)
 from agent.mqtt.settings import Settings  # noqa: E402
-from agent.mqtt.subscriptions import Subscribed  # noqa: E402
 from agent.records import Records  # noqa: E402
 
 
@@ -33,7 +37,7 @@ def main(port, version, folder):
     )
     keeper = Keeper(session, Records(folder, "outbox"), 200)
     keeper.recover()
-    link.keep(keeper)
+    link.output = keeper.output
     link.subscribe("kill/in", 2)
     held = []  # messages whose echo found no room
     while True:

@@ -14,19 +14,29 @@ sys.path[0:0] = [_HERE, _HERE + "/../.."]
 sys.path.append(_HERE + "/../../compat")
 
 from agent.clock import Clock  # noqa: E402 - found through the path set above
-from agent.mqtt import fields, packets, subscriptions  # noqa: E402
+from agent.mqtt import packets, session, wire  # noqa: E402
 from agent.mqtt.backoff import Backoff  # noqa: E402
-from agent.mqtt.link import Disconnected, Link, transport  # noqa: E402
-from agent.mqtt.outbox import GIVEN  # noqa: E402
+from agent.mqtt.events import Disconnected  # noqa: E402
+from agent.mqtt.exactly_once import GIVEN  # noqa: E402
+from agent.mqtt.link import Link  # noqa: E402
 from agent.mqtt.session import Connected, Received, Session  # noqa: E402
 from agent.mqtt.settings import Settings  # noqa: E402
+from agent.mqtt.transports import transport  # noqa: E402
 
 PATIENCE_MS = 30_000  # over the ten seconds that their brokers wait
 BUFFER_BYTES = 65536  # nothing is said of it, so what their brokers send must fit
 
 
-# An option of subscriptions that ours always sets and theirs never do.
-subscriptions.RETAIN_AS_PUBLISHED = 0
+RETAIN_AS_PUBLISHED = 8  # an option of subscriptions that ours always sets and theirs never do
+
+
+def subscribe(version, packet_id, topic_filter, options):
+    """SUBSCRIBE as theirs have it."""
+    options &= ~RETAIN_AS_PUBLISHED
+    return wire.encode_subscribe(version, packet_id, topic_filter, options)
+
+
+session.encode_subscribe = subscribe
 
 
 class Unexpected(Exception):
@@ -44,19 +54,15 @@ class Theirs(Settings):
     announced = b"\x21\x00\x14"
 
     def connect_packet(self, version, client_id, will):
-        made = packets.encode_connect(
-            version, client_id, self.username, self.password, self.keep_alive_s,
-            self.clean_start, will, {fields.RECEIVE_MAXIMUM: 20},
-        )  # fmt: skip
+        made = super().connect_packet(version, client_id, will)
         if version != packets.V5:
             return made
-        block = b"\x03\x21\x00\x14"
-        head, rest = made[:12], made[12:]
-        if rest[: len(block)] != block:
+        start = 12 if made[1] < 128 else 13  # where the properties are, 16 bytes of them
+        if made[start : start + 2] != b"\x10\x11":
             raise Unexpected("CONNECT is not as it was: %r" % made)
         told = self.properties + self.announced
-        body = head[2:] + bytes((len(told),)) + told + rest[len(block) :]
-        return bytes((0x10, len(body))) + body
+        head = made[start - 10 : start] + bytes((len(told),)) + told
+        return wire.encode_packet(0x10, head, made[start + 17 :])
 
 
 class Client:
@@ -76,7 +82,8 @@ class Client:
         self.link = Link(self.session, [(host, port)], None, backoff, transport=transport(tls))
         self._until = self.clock.now() + patience_ms
         self._events = []
-        self._notes = self.session.tell_notes()  # what a keeper hears
+        self._notes = []  # what a keeper hears
+        self.session.outbox.notes = self.session.inbox.recorded().notes = self._notes
 
     def until(self, *kinds):
         """The next event of one of these kinds; others before it are passed over.

@@ -10,12 +10,11 @@ import sys
 
 from client import Client, Lasting, Unexpected
 
-from agent.mqtt import fields, outbox, subscriptions
-from agent.mqtt.link import Disconnected
+from agent.mqtt import fields, outbox, packets, wire
+from agent.mqtt.events import Disconnected, Unsubscribed
 from agent.mqtt.outbox import Delivered
 from agent.mqtt.packets import V5, Will, encode_unsubscribe
-from agent.mqtt.session import Connected
-from agent.mqtt.subscriptions import Subscribed, Unsubscribed
+from agent.mqtt.session import Connected, Subscribed
 
 PROGRAMS = {}
 _WILL = Will("will/topic", b"will-payload", 1, True, None)
@@ -53,7 +52,7 @@ def _unsubscribe_with_property(version, packet_id, topic_filter):
     """UNSUBSCRIBE with the user property that theirs has; ours has none to give."""
     made = encode_unsubscribe(version, packet_id, topic_filter)
     if version == V5:
-        told = fields.encode_properties({fields.USER_PROPERTY: ("key", "value")})
+        told = wire.encode_properties({fields.USER_PROPERTY: ("key", "value")})
         made = bytes((made[0], made[1] + len(told) - 1)) + made[2:4] + told + made[5:]
     return made
 
@@ -87,7 +86,7 @@ def subscribe(port, name, topic, qos, messages=0, **options):
 def unsubscribe(port, name, version=4):
     """Unsubscribe, say goodbye."""
     client = Client(port, name, version)
-    subscriptions.encode_unsubscribe = _unsubscribe_with_property
+    packets.encode_unsubscribe = _unsubscribe_with_property
     client.connect()
     client.link.unsubscribe("unsubscribe/test")
     client.until(Unsubscribed)
@@ -450,9 +449,9 @@ _FUZZISH = (
 
 def _in_their_order(properties):
     """The order is free, but the scripts compare bytes."""
-    parts = [fields.encode_properties({name: properties[name]})[1:] for name, _ in _FUZZISH]
+    parts = [wire.encode_properties({name: properties[name]})[1:] for name, _ in _FUZZISH]
     data = b"".join(parts)
-    return fields.encode_variable(len(data)) + data
+    return wire.encode_variable(len(data)) + data
 
 
 @entered("mosquitto/fuzzish")
@@ -471,7 +470,7 @@ def fuzzish(port, version, clean, command=None):
                 told = dict(_FUZZISH)
             client.link.publish("test/publish", b"message", int(command[-1]), False, told)
         elif what == "unsubscribe":
-            subscriptions.encode_unsubscribe = _unsubscribe_with_property
+            packets.encode_unsubscribe = _unsubscribe_with_property
             client.link.unsubscribe("test/subscribe")
         else:
             client.check(False, "there is no command " + command)

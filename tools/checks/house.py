@@ -18,7 +18,10 @@ LAYERS = (
         "the standard library's stand-ins",
         ("interpreter", "loading", "threading", "queue", "wakeup", "fcntl"),
     ),
-    ("errors and clock", ("agent", "agent.errors", "agent.clock")),
+    (
+        "errors and clock",
+        ("agent", "agent.errors", "agent.failure", "agent.bad_message", "agent.clock"),
+    ),
     (
         "pure",
         (
@@ -87,7 +90,10 @@ LAYERS = (
             "agent.mqtt.tcp",
             "agent.mqtt.tls",
             "agent.mqtt.websocket",
-            "agent.mqtt.waiter",
+            "agent.mqtt.beside",
+            "agent.mqtt.faults",
+            "agent.mqtt.holding",
+            "agent.mqtt.transports",
             "agent.mqtt.link",
             "agent.update.depot_http",
             "agent.update.fetch",

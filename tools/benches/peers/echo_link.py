@@ -32,7 +32,7 @@ def keep(session, link, folder):
 
     keeper = Keeper(session, Records(folder, "outbox"))
     keeper.recover()
-    link.keep(keeper)
+    link.output = keeper.output
 
     def tell():
         with open(folder + "/figures.new", "w") as file:
