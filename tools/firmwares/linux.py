@@ -16,7 +16,7 @@ from provision.environment import TOOLS
 from provision.runtimes import source_of
 from provision.steps import run, step
 
-from firmwares import packing, targets
+from firmwares import musl, packing, targets
 
 ROOT = os.path.dirname(TOOLS)
 NAME = "limpetd"
@@ -83,7 +83,7 @@ def ingredients():
             pattern = os.path.join(ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
     found.append(os.path.join(ROOT, _START))
-    return sorted(found) + [__file__, targets.__file__, packing.__file__]
+    return sorted(found) + [__file__, targets.__file__, musl.__file__, packing.__file__]
 
 
 def make(target, tls, home, without=()):

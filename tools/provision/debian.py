@@ -90,13 +90,16 @@ class Archive:
             self._prepare()
             return self._apt("apt-cache", "depends", package)
 
-    def source(self, package, version, target):
-        """Fetch the files of a source package into `target`, checked by apt, not unpacked."""
+    def source(self, package, version, target, original=False):
+        """Fetch the files of a source package into `target`, checked by apt, not unpacked.
+
+        With `original` the authors' own archive alone, without what Debian adds.
+        """
+        what = ["--tar-only"] if original else []
+        words = ["source", "--download-only", *what, "%s=%s" % (package, version)]
         with cache.lock(self._name):
             self._prepare()
-            self._apt(
-                "apt-get", "source", "--download-only", "%s=%s" % (package, version), cwd=target
-            )
+            self._apt("apt-get", *words, cwd=target)
 
     def _prepare(self):
         """Make the private state and bring its lists up to date, at most once an hour."""
