@@ -16,7 +16,7 @@ from provision.environment import TOOLS
 from provision.runtimes import source_of
 from provision.steps import run, step
 
-from firmwares import musl, packing, targets
+from firmwares import musl, packing, splitting, targets
 
 ROOT = os.path.dirname(TOOLS)
 NAME = "limpetd"
@@ -56,7 +56,7 @@ def program(name, tls=True, without=()):
 def parts():
     """The names of what can be left out, in order."""
     names = packing.Table(os.path.join(ROOT, "firmware", "linux")).names
-    return [name for name in names if name != packing.CORE]
+    return [name for name in names if name not in (packing.CORE, packing.START)]
 
 
 def key():
@@ -83,7 +83,8 @@ def ingredients():
             pattern = os.path.join(ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
     found.append(os.path.join(ROOT, _START))
-    return sorted(found) + [__file__, targets.__file__, musl.__file__, packing.__file__]
+    ours = [module.__file__ for module in (targets, musl, packing, splitting)]
+    return sorted(found) + [__file__, *ours]
 
 
 def make(target, tls, home, without=()):
@@ -98,9 +99,8 @@ def make(target, tls, home, without=()):
         shutil.copy(os.path.join(ROOT, _START), os.path.join(work, "limpet", _START))
         with step("building limpetd for %s%s" % (target.name, "" if tls else " without TLS")):
             ours = os.path.join(work, "limpet", "firmware", "linux")
-            cross = os.path.join(top, "mpy-cross/build/mpy-cross")
             variant = os.path.join(ours, "variant")
-            packed = packing.pack(cross, os.path.join(work, "limpet"), ours, variant, without)
+            packed = packing.pack(top, os.path.join(work, "limpet"), ours, variant, without)
             with open(os.path.join(home, PACKED), "w", encoding="utf-8") as file:
                 json.dump(packed, file)
             _make(top, work, compiler, target, tls)

@@ -26,10 +26,9 @@ SHARED_SRC_C_EXTRA += libc/printf.c
 # front.c is the program; the port's own main() becomes what it calls.
 $(BUILD)/main.o: CFLAGS += -Dmain=interpreter_main -Wno-missing-prototypes
 
-# packed.c has bytecode used where it lies, as MicroPython does with a ROM file system; the file
-# system itself stays out.
-IN_PLACE = $(addprefix $(BUILD)/py/,persistentcode.o reader.o qstr.o)
-$(IN_PLACE): CFLAGS += -DLIMPET_IN_PLACE
+# packed.c has names used where they lie, as MicroPython does with a ROM file system; the file system
+# itself stays out.
+$(BUILD)/py/qstr.o: CFLAGS += -DLIMPET_IN_PLACE
 
 # small.c has words for the errors that matter; the linker drops what nobody calls.
 $(BUILD)/lib/mbedtls_errors/mp_mbedtls_errors.o: CFLAGS += -Dmbedtls_strerror=all_errors -Wno-missing-prototypes
