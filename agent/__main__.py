@@ -19,6 +19,7 @@ def _add_folder():
     root = __file__.rsplit("/", 2)[0] if __file__.count("/") > 1 else "."
     place = sys.path.index(".frozen") + 1 if ".frozen" in sys.path else len(sys.path)
     sys.path.insert(place, root + "/compat")
+    sys.path.append(root + "/firmware")  # limpet_start, where nothing was started by it
 
 
 _add_compat()

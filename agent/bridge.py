@@ -46,8 +46,9 @@ class Bridge:
             self._link.subscribe(topic, 1)
 
     def listen(self, topic, take):
-        """Give messages on `topic`, which are no calls, to `take`; they are its own then."""
-        self._others[topic] = take
+        """Give messages on `topic`, which are no calls, to `take`, and to those before it."""
+        first = self._others.get(topic)
+        self._others[topic] = take if first is None else lambda m: (first(m), take(m))
         self._link.subscribe(topic, 1)
 
     def listen_to_all(self, take):

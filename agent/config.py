@@ -178,6 +178,19 @@ _WINDOW = (
     schema.integer("last", low=0, high=1439, unit="min", about="the first minute after it"),
 )
 
+_DEPOT = (
+    schema.structure("window", _WINDOW, None, about="when a restart into a release may be"),
+    schema.text("url", None, low=1, high=255, about="http(s)://HOST[:PORT]/PATH; null: over MQTT"),
+    schema.structure("tls", _TLS, None, about="of https; null: the system's authorities"),
+    schema.integer("rate", 0, low=0, high=100000000, unit="B/s", about="of fetching; 0: no limit"),
+)
+
+_APPS = (
+    schema.text("keyring", None, low=1, high=255, about="file of the first keyring for apps"),
+    schema.integer("healthy_s", 20, low=0, high=86400, unit="s", about="then it is confirmed"),
+    schema.integer("within_s", 300, low=5, high=86400, unit="s", about="or else it goes back"),
+) + _DEPOT
+
 _UPDATE = (
     schema.text("keyring", low=1, high=255, about="file of the first keyring that is trusted"),
     schema.text("product", "limpet-agent", low=1, high=32),
@@ -185,14 +198,13 @@ _UPDATE = (
     schema.text(
         "policy", "auto", choices=("auto", "ask"), about="ask: fetched, and tried by update.apply"
     ),
-    schema.structure("window", _WINDOW, None, about="when a restart into a release may be"),
+    schema.text(
+        "beacon", None, low=1, high=32, about="key whose word for the time an update waits for"
+    ),
     schema.integer("tries", 3, low=1, high=10, about="starts that a new release gets"),
     schema.integer("healthy_s", 60, low=0, high=86400, unit="s", about="then it is confirmed"),
     schema.integer("within_s", 600, low=5, high=86400, unit="s", about="or else it goes back"),
-    schema.text("url", None, low=1, high=255, about="http(s)://HOST[:PORT]/PATH; null: over MQTT"),
-    schema.structure("tls", _TLS, None, about="of https; null: the system's authorities"),
-    schema.integer("rate", 0, low=0, high=100000000, unit="B/s", about="of fetching; 0: no limit"),
-)
+) + _DEPOT
 
 _ADDRESS = (
     schema.text("ip", low=7, high=18, about="with the length of the mask: 10.0.0.5/24"),
@@ -268,6 +280,7 @@ FIELDS = (
     ),
     schema.structure("update", _UPDATE, None, about="updates, where limpet_start.py starts it"),
     schema.structure("network", _NETWORK, None, about="a board's; null: the system's is used"),
+    schema.structure("apps", _APPS, {}, about="of apps that come by releases of their own"),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
     schema.structure("publish_log", _PUBLISH_LOG, {}),
     schema.structure("service", _SERVICE, {}),

@@ -39,7 +39,7 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
-        self._apps = self._sampler = self.network = None
+        self._apps = self._sampler = self._installer = self.network = None
         self._loaders = {
             "app": self._load_app,
             "config": self._load_config,
@@ -178,16 +178,17 @@ class Optional:
         def report(words):
             return agent.voice.say("event/update", json.dumps(words).encode(), False)
 
-        outside = updater.Outside(
-            agent.link.publish,
-            agent.bridge.listen,
-            Beside(agent.link).watch,
-            report,
-            VERSION,
-            agent.device,
-            agent.config["root"],
-        )
-        return updater.make(options, agent.store, agent.clock, outside)
+        return updater.make(options, agent.store, agent.clock, self._outside(report))
+
+    def _outside(self, report):
+        """What the agent offers to whoever fetches releases."""
+        from agent.update.sources import Outside
+
+        agent = self._agent
+        watch = Beside(agent.link).watch
+        hands = (agent.link.publish, agent.bridge.listen, watch, report)
+        names = (agent.gate.open_chunk, VERSION, agent.device, agent.config["root"])
+        return Outside(*hands + names)
 
     def take_up(self):
         """Go on with jobs and schedules of the boot before; what holds none loads nothing."""
@@ -195,7 +196,7 @@ class Optional:
         if agent.storage is None:
             if _has_stored(agent.config["data"], "job-"):
                 agent.service.load_jobs()
-            if self._app_places():
+            if self._app_places() or _has_stored(agent.config["data"] + "/installed", ""):
                 self.open_apps()  # before the schedules, which may run their commands
             if self._has_schedules():
                 self.open_runner()
@@ -212,7 +213,31 @@ class Optional:
         found = {}
         for folder in (_beside("apps"), self._agent.config["data"] + "/apps"):
             found.update(places_in(folder) if folder else {})
+        if self._installer is not None:
+            found.update(self._installer.places())
         return found
+
+    def _open_installer(self, makes):
+        """What brings apps by releases of their own: made if it `makes`, or if there are some."""
+        agent = self._agent
+        folder = agent.config["data"] + "/installed"
+        if self._installer is None and (makes or _has_stored(folder, "")):
+            try:
+                from agent.apps.installer import Installer
+            except ImportError as error:
+                raise Unavailable("no releases of apps here: %s" % error)
+            board = self._apps
+
+            def report(words):
+                board.report(words["name"], words)
+
+            hands = (self._outside(report), agent.executor.stir, agent.presence.is_online)
+            self._installer = Installer(
+                agent.config["apps"], folder, agent.store, agent.clock, *hands
+            )
+            self._installer.host = board.host
+            agent.parts.append(self._installer)
+        return self._installer
 
     def open_apps(self):
         """The apps of the device's owner, loaded where there is one, or at the first question."""
@@ -227,19 +252,22 @@ class Optional:
             board.host = Host(agent.store, self._app_places, board)
             agent.parts.append(board)
             try:
-                board.host.begin(agent.clock.now())
+                installer = self._open_installer(False)
+                changed = () if installer is None else installer.went_back
+                board.host.begin(agent.clock.now(), changed)
                 board.forget_others()
             except (LimpetError, ValueError) as error:
                 agent.log.error("apps cannot be started: %s", error)
-            checks = getattr(agent.update, "checks", None)
-            if checks is not None:
-                checks.append(lambda: "; ".join(["app " + text for text in board.host.ail()]))
+            agent.update.checks.append(
+                lambda: "; ".join(["app " + text for text in board.host.ail()])
+            )
+            agent.update.veto = board.host.veto
         return self._apps.host
 
     def _load_app(self):
         from agent.commands import app
 
-        return app.commands(self.open_apps())
+        return app.commands(self.open_apps(), self._open_installer)
 
     def open_sampler(self):
         """What takes samples, loaded where a channel is declared, or at an app's first sample."""
@@ -382,11 +410,15 @@ class Optional:
 
     def connected(self):
         """There is a connection."""
+        if self._installer is not None:
+            self._installer.connected(True)
         if self._tuning is not None:
             self._tuning.connected()
 
     def disconnected(self):
         """There is none any more."""
+        if self._installer is not None:
+            self._installer.connected(False)
         if self._tuning is not None:
             self._tuning.disconnected()
 
@@ -456,7 +488,11 @@ def _beside(name):
 
 def _has_stored(folder, start):
     """Whether the store holds a value whose name begins with `start`."""
-    return any([name is not None and name.startswith(start) for name, _ in list_folder(folder)])
+    try:
+        names = [name for name, _ in list_folder(folder)]
+    except OSError:
+        return False
+    return any([name is not None and name.startswith(start) for name in names])
 
 
 class _Feeder:

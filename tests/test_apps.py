@@ -107,13 +107,16 @@ class Device:
     def state(self, name):
         return self.host.find(name).state
 
+    def words(self):
+        return [entry.words() for entry in self.host.all()]
+
 
 def test_an_app_comes_up_with_its_commands():
     with temporary_folder() as folder:
         write_app(folder, "thirty", GOOD % 30, about="Says thirty.")
         device = Device(folder)
         assert device.call("thirty", "answer") == {"answer": 30}
-        (words,) = device.host.list()
+        (words,) = device.words()
         assert words["state"] == UP and words["version"] == "1" and "reason" not in words
         assert device.board.told == []
 
@@ -243,7 +246,7 @@ def test_an_app_that_fails_to_stop_is_stopped():
         write_app(folder, "app_a", source)
         device = Device(folder)
         device.host.stop("app_a")
-        assert device.state("app_a") == STOPPED and "stuck" in device.host.list()[0]["reason"]
+        assert device.state("app_a") == STOPPED and "stuck" in device.words()[0]["reason"]
 
 
 def test_runs_that_fail_in_a_row_stop_the_app_and_say_so():
@@ -342,7 +345,7 @@ def test_there_is_a_most_number_of_apps_and_it_is_told():
         for index in range(MOST_APPS + 2):
             write_app(folder, "app_%02d" % index, "from agent.apps import App\napp = App()\n")
         device = Device(folder)
-        assert len(device.host.list()) == MOST_APPS
+        assert len(device.words()) == MOST_APPS
         assert device.host.surplus == ["app_16", "app_17"]
 
 

@@ -3,17 +3,20 @@
 import limpet_start as starting
 from faulty.disk import Disk
 from faulty.medium import Medium
-from support import START
+from support import START, raises
 from update_corpus import vector
 from update_life import OLD, ROOT, Memory, install
 
+from agent.commands.update import commands
+from agent.errors import BadParams, Cancelled
 from agent.store import Store
 from agent.update.slots_files import SlotError, Slots
-from agent.update.updater import LOOK_MS, Outside, Updater
+from agent.update.updater import HOLD_MS, LOOK_MS, NotTaken, Outside, Updater
 
 OPTIONS = {
     "channel": "stable", "product": "agent", "policy": "auto", "window": None, "tries": 3,
     "healthy_s": 0, "within_s": 600, "rate": 0, "url": None, "tls": None, "keyring": "none",
+    "beacon": None,
 }  # fmt: skip
 
 
@@ -21,6 +24,7 @@ class Clock:
     """Time as the test sets it."""
 
     time = START
+    learned_ms = 0
 
     def now(self):
         """As of the clock."""
@@ -28,13 +32,18 @@ class Clock:
 
     def wall(self):
         """As of the clock."""
-        return 1_800_000_000_000, "synced"
+        return (self.learned_ms, "synced") if self.learned_ms else (0, "unset")
+
+    def learn(self, unix_ms):
+        """As of the clock."""
+        self.learned_ms = unix_ms
 
 
 class World:
     """A broker with a depot, and one device."""
 
-    def __init__(self):
+    def __init__(self, **options):
+        self.options = options
         starting.WATCHES = ()  # a real one would end whoever runs this
         self.medium = Medium()
         install(OLD, self.medium, 1)
@@ -52,12 +61,17 @@ class World:
         self.clock = Clock()
         slot, state = starting.prepare(self.medium, ROOT)
         self.slots = Slots(self.medium, ROOT, state, slot)
-        outside = Outside(
-            self.publish, self.listen, None, self.told.append, "0.1.0", "pump", "limpet"
-        )
-        self.updater = Updater(OPTIONS, self.slots, self.store, self.clock, outside)
+        options = dict(OPTIONS, **self.options)
+        hands = (lambda *words: self.publish(*words), self.listen, None, self.told.append)
+        outside = Outside(*hands + (self.unseal, "0.1.0", "pump", "limpet"))
+        self.updater = Updater(options, self.slots, self.store, self.clock, outside)
         self.updater.subscribe()
         self.updater.connected(True)
+
+    def unseal(self, topic, payload, key):
+        """As of the gate: "KEY NONCE BODY", of this boot."""
+        words = payload.decode().split(" ", 2)
+        return words[2].encode() if words[:2] == [key, "now"] else None
 
     def listen(self, topic, take):
         """As of the bridge."""
@@ -73,7 +87,7 @@ class World:
 
     def send(self, topic, payload):
         """Something comes from the broker."""
-        self.takers[topic](Message(payload))
+        self.takers[topic](Message(topic, payload))
 
     def turn(self, times=200):
         """Some turns of the loop."""
@@ -87,8 +101,8 @@ class World:
 class Message:
     """As of the session."""
 
-    def __init__(self, payload):
-        self.payload = payload
+    def __init__(self, topic, payload):
+        self.topic, self.payload = topic, payload
 
 
 def test_a_signed_offer_is_fetched_and_tried_and_confirmed():
@@ -149,12 +163,8 @@ def on_trial(**options):
     world = World()
     world.send("limpet/release/stable", vector("release"))
     world.turn()
-    usual = dict(OPTIONS)
-    OPTIONS.update(options)
-    try:
-        world.boot()
-    finally:
-        OPTIONS.update(usual)
+    world.options = options
+    world.boot()
     assert world.slots.is_trial
     return world
 
@@ -218,7 +228,7 @@ def test_a_broker_that_is_away_for_a_day_in_the_middle_costs_nothing_that_was_ve
             return None
         return usual(*words)
 
-    world.updater._outside = Outside(publish, *tuple(world.updater._outside)[1:])
+    world.publish = publish
     world.send("limpet/release/stable", vector("release"))
     while world.slots.state.kind != "fetching":
         world.turn(1)
@@ -240,7 +250,7 @@ def test_a_newer_keyring_is_taken_over_before_what_it_signs_is_believed():
     world = World()
     name = "keyring-agent-2"
     world.memory.blobs[name] = vector("ring2")
-    steps = world.updater._follow_keyrings(2)
+    steps = world.updater._trust.follow(2, world.updater._depot)
     for _ in range(2000):
         try:
             next(steps)
@@ -250,3 +260,142 @@ def test_a_newer_keyring_is_taken_over_before_what_it_signs_is_believed():
     assert world.updater.status()["keyring"] == 2
     world.boot()
     assert world.updater.status()["keyring"] == 2
+
+
+def test_an_update_waits_for_a_beacon_of_this_boot_where_one_is_asked_for():
+    world = World(beacon="clerk")
+    world.send("limpet/release/stable", vector("release"))
+    world.turn()
+    assert world.updater.last[1:] == ("reschedule", "no beacon has come since the start")
+    for wrong in ("clerk before 1800000000 7", "other now 1800000000 7", "clerk now x 7"):
+        world.send("limpet/pump/time", wrong.encode())
+    world.send("limpet/pump/time", b"clerk now 1800000000")
+    world.turn()
+    assert world.slots.state.kind == "none"
+    world.send("limpet/pump/time", b"clerk now 1800000000 7")
+    world.turn()
+    assert world.slots.state.kind == "trial"
+
+
+def test_by_a_beacon_a_release_expires_where_the_clock_is_unset():
+    world = World(beacon="clerk")
+    expired = vector("release_expired")
+    world.send("limpet/pump/time", b"clerk now 1800000000 7")
+    world.send("limpet/release/stable", expired)
+    world.turn()
+    assert world.updater.last[1:] == ("ignore", "expired")
+    world = World()  # nobody knows the time
+    world.memory.build(7, {"main.py": b"print(7)\n"})
+    world.send("limpet/release/stable", expired)
+    world.turn()
+    assert world.slots.state.kind == "trial"
+
+
+def test_a_beacon_tells_of_a_release_that_is_kept_from_the_device():
+    world = World(beacon="clerk")
+    world.send("limpet/pump/time", b"clerk now 1800000000 9")
+    assert world.told[-1]["reason"] == "9 is out, and nobody offers it"
+
+
+class Following:
+    """As of job.py, what a caller who follows needs."""
+
+    resume_from = outcome = phase = fraction = None
+    is_shown = False
+
+    def checkpoint(self, value):
+        """As of Job."""
+        self.saved = value
+
+    def progress(self, fraction, phase=None):
+        """As of Job."""
+        assert self.fraction is None or fraction >= self.fraction
+        self.fraction, self.phase = fraction, phase
+
+
+def apply(world, job, text=None):
+    """`update.apply`, as a task."""
+    rows = commands(world.updater)
+    (command,) = [row for row in rows if row.name == "update.apply"]
+    return command.call({"release": text, "downgrade": False}, job)
+
+
+def follow(world, steps, turns=200):
+    """Turns of the loop with a task beside it: what it came to, None while it goes on."""
+    try:
+        for _ in range(turns):
+            next(steps)
+            world.turn(1)
+    except StopIteration as end:
+        return end.value
+    return None
+
+
+def test_a_caller_follows_an_update_through_its_restart_to_the_end():
+    world, job = World(), Following()
+    steps = apply(world, job, vector("release").decode())
+    assert follow(world, steps) is None and job.phase == "trial" and job.saved == 7
+    assert not world.updater.restarts  # not before the caller knows what to look for
+    job.is_shown = True
+    assert world.updater.restarts
+    world.boot()
+    again = Following()
+    again.resume_from = 7
+    steps = apply(world, again, vector("release").decode())
+    assert follow(world, steps, 5) is None and again.phase == "trial"
+    world.send("limpet/reply/pump-trial", world.updater._ping.encode())
+    words = follow(world, steps, 5)
+    assert (words["sequence"], words["slot"], words["state"]) == (7, "b", "idle")
+
+
+def test_a_caller_who_cannot_be_told_holds_a_restart_up_for_some_seconds_only():
+    world, job = World(), Following()
+    follow(world, apply(world, job, vector("release").decode()))
+    assert not world.updater.restarts
+    world.clock.time += HOLD_MS
+    assert world.updater.restarts
+
+
+def test_a_caller_hears_why_a_release_is_not_taken():
+    world = World()
+    for name, word in (("release_by_root", "signatures"), ("app_release", "another-product")):
+        error = raises(NotTaken, follow, world, apply(world, Following(), vector(name).decode()))
+        assert word in error.message
+    raises(BadParams, apply, World(), Following())
+
+
+def test_a_caller_hears_of_a_trial_that_went_back():
+    world = on_trial(within_s=5)
+    while not world.updater.restarts:
+        world.turn(1)
+    world.boot()
+    job = Following()
+    job.resume_from = 7
+    error = raises(NotTaken, follow, world, apply(world, job, vector("release").decode()))
+    assert error.message == "no-health: lacks its own answer"
+
+
+def test_a_cancelled_update_stops_fetching_and_the_same_can_be_had_later():
+    world = World()
+    usual, world.publish = world.publish, lambda *words: 0
+    steps = apply(world, Following(), vector("release").decode())
+    follow(world, steps)
+    assert world.updater.status()["state"] == "fetching"
+    raises(Cancelled, steps.throw, Cancelled("it was cancelled"))
+    world.publish = usual
+    world.turn()
+    assert world.updater.status()["state"] == "fetching" and not world.updater.restarts
+    follow(world, apply(world, Following(), vector("release").decode()))
+    assert world.slots.state.kind == "trial"
+
+
+def test_a_job_that_goes_on_after_a_power_cut_while_fetching_fetches_on():
+    world = World()
+    usual, world.publish = world.publish, lambda *words: 0
+    follow(world, apply(world, Following(), vector("release").decode()))
+    world.publish = usual
+    world.boot()
+    job = Following()
+    job.resume_from = 7
+    follow(world, apply(world, job, vector("release").decode()))
+    assert world.slots.state.kind == "trial"

@@ -84,7 +84,7 @@ class Memory:
     def end(self):
         """As Depot.end."""
 
-    def build(self, sequence, files, floor=0, deltas=None):
+    def build(self, sequence, files, floor=0, deltas=None, product="agent"):
         """A release of `files` ({path: bytes}): (Description, its bytes with a signature)."""
         folders = {}
         for path in files:
@@ -103,7 +103,7 @@ class Memory:
             size, name = self.add(stored(release.encode_listing(entries)))
             rows.append(release.Folder(size, name, folder))
         description = release.Description(
-            "agent", "stable", "1", sequence, floor, 2**31 - 1, 1, (), tuple(rows)
+            product, "stable", "1", sequence, floor, 2**31 - 1, 1, (), tuple(rows)
         )
         body = release.encode_description(description)
         return description, body + b"sign ed25519 0123456789abcdef 00\n"

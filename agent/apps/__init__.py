@@ -52,7 +52,7 @@ class App:
         self.commands = []  # Command, each by its verb alone
         self.timed = []
         self.hands = None
-        self._starts, self._stops, self._checks = [], [], []
+        self._starts, self._stops, self._checks, self._vetoes = [], [], [], []
 
     def command(self, verb, params=(), permission="act", repeat="once", about="", mode=PLAIN):
         """Declare the function below as the command `verb`; it is called with checked params."""
@@ -94,6 +94,12 @@ class App:
         self._checks.append(call)
         return call
 
+    def veto(self, call):
+        """Have `call()` asked before a restart, of the agent into another release or of this app:
+        None, or a sentence why not now; it is asked again each half minute."""
+        self._vetoes.append(call)
+        return call
+
     def start(self, hands):
         """The host's: give the app what it may use."""
         self.hands = hands
@@ -108,8 +114,16 @@ class App:
 
     def ail(self):
         """The host's: what is wrong, a sentence, or None."""
-        for call in self._checks:
-            reason = call()
-            if reason:
-                return str(reason)
-        return None
+        return _first(self._checks)
+
+    def object_to_restart(self):
+        """The host's: what speaks against a restart now, a sentence, or None."""
+        return _first(self._vetoes)
+
+
+def _first(calls):
+    for call in calls:
+        reason = call()
+        if reason:
+            return str(reason)
+    return None

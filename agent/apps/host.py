@@ -78,12 +78,14 @@ class Host:
         self.surplus = []  # names of apps that are there and beyond MOST_APPS
         self.due = None  # uptime in ms to call `step` at, or None
 
-    def begin(self, now):
-        """Take in what is there, and start what may start. Raises StoreError."""
+    def begin(self, now, changed=()):
+        """Take in what is there, and start what may start; `changed` are names whose code is
+        another than before, and blameless. Raises StoreError."""
         data = self._store.read(STORED)
         record = json.loads(data) if data else {}
         self._stopped = record.get("stopped", [])
         self._trust = Trust(record)
+        self._trust.settled(changed)
         self.look()
         self._start_next(now)
 
@@ -235,6 +237,28 @@ class Host:
             self._halt(entry)
         return self.start(name)
 
+    def drop(self, name):
+        """Stop an app whose folder goes away, and forget it."""
+        if name in self._entries:
+            self._halt(self._entries.pop(name))
+
+    def state_of(self, name):
+        """(state, what is wrong with it or None) of an app."""
+        entry = self._entries.get(name)
+        if entry is None:
+            return STOPPED, "it is not there"
+        return entry.state, _ask(entry.app.ail) if entry.state == UP else entry.reason
+
+    def veto(self, name=None):
+        """The reason of an app, or of the first that has one, against a restart now, or None."""
+        for other in sorted(self._entries):
+            entry = self._entries[other]
+            if entry.state == UP and name in (None, other):
+                reason = _ask(entry.app.object_to_restart)
+                if reason:
+                    return "app %s: %s" % (other, reason)
+        return None
+
     def ended(self, name, error):
         """A run by schedule of an app has ended; `error` is None, or what it raised."""
         entry = self._entries.get(name)
@@ -256,9 +280,9 @@ class Host:
             raise BadParams("name: no app is called %s; app.list names all" % name)
         return entry
 
-    def list(self):
-        """What is told of each, by name."""
-        return [self._entries[name].words() for name in sorted(self._entries)]
+    def all(self):
+        """Each entry, by name."""
+        return [self._entries[name] for name in sorted(self._entries)]
 
     def ail(self):
         """What keeps the device from being well, a sentence for each app; [] if all are."""
@@ -266,7 +290,7 @@ class Host:
         for entry in self._entries.values():
             reason = None
             if entry.state == UP:
-                reason = _ask(entry.app)
+                reason = _ask(entry.app.ail)
             elif entry.manifest is None or entry.manifest["required"]:
                 reason = entry.reason or entry.state
             if reason and entry.state != STOPPED:
@@ -274,9 +298,9 @@ class Host:
         return sorted(found)
 
 
-def _ask(app):
+def _ask(call):
     try:
-        return app.ail()
+        return call()
     except FAULTS as error:  # a check that raises is an answer too
         return "%s: %s" % (type(error).__name__, error)
 

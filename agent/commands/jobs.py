@@ -95,6 +95,7 @@ class Jobs:
         row = Row(name, command.name, job.key, command.permission, _state_of(job))
         row.job = job
         self._rows.append(row)
+        row.checkpoint = job.saved
         if task.ticket is not None:
             row.slot = self._free_slot()
             self._save(row)

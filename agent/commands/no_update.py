@@ -14,6 +14,8 @@ class Nothing:
 
     def __init__(self, reason):
         self.reason = reason
+        self.checks = []
+        self.veto = None
 
     def step(self, now):
         """Nothing to do."""

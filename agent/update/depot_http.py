@@ -57,6 +57,11 @@ class Depot:
         """The broker's link is another matter."""
 
     @property
+    def ended(self):
+        """Whether all that was asked for has come."""
+        return self._left == 0 and not self._held
+
+    @property
     def is_waiting(self):
         """Whether nothing can go on before something comes."""
         return self._name is not None and not self._held

@@ -8,6 +8,7 @@ lost, doubled or late only costs asking again. A window of asked bytes bounds wh
 both ways. `now` is an argument; knows no link but the `publish` that it is given. Pure.
 """
 
+SLICE = 2048  # bytes of a piece that whoever gives sends at once; the last may have fewer
 WINDOW = 8192  # bytes asked for ahead of what has come: four pieces
 _SLOWEST_MS = 60_000
 _FIRST_MS = 3000
@@ -23,6 +24,7 @@ class Depot:
         self._name = None
         self._held = []
         self.asked_bytes = self.timeouts = 0
+        self.ended = False  # whether the last piece was a short one: the stream ends there
         self.is_up = False
         self.due = None  # when `step` has something to do
         self._wait_ms = _FIRST_MS
@@ -81,6 +83,7 @@ class Depot:
         if self._next + len(data) > self._asked:
             return  # more than was asked for
         self._next += len(data)
+        self.ended = len(data) % SLICE != 0
         self._held.append(data)
         self._wait_ms = _FIRST_MS
         self.due = None

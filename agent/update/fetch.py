@@ -76,6 +76,15 @@ class Fetch:
         self._signed = signed
         self.fetched_bytes = self.copied = self.kept = self.patched = self.lies = 0
         self.folder = ""
+        self._place = (0, 0, 1)  # folders that are done, files of the next, how many it has
+        self._piece = 0  # how far the blob on its way is, 0 to 1
+
+    @property
+    def fraction(self):
+        """How far it is, 0 to 1: each folder counts the same, and each file in it."""
+        folders, files, count = self._place
+        inner = (files + self._piece) / count
+        return (folders + min(1, inner)) / len(self._description.folders)
 
     def run(self):
         """A generator: the digest of the manifest is what it returns; then the slot is verified.
@@ -90,6 +99,7 @@ class Fetch:
             self.folder = folder.path
             yield from self._listing(folder)
             yield from self._fill(folder)
+            self._place = (self._place[0] + 1, 0, 1)
         digest = yield from self._verify()
         slots.wipe_parts()
         return digest
@@ -188,8 +198,11 @@ class Fetch:
             elif name not in wanted:
                 self._files.remove(place + "/" + name)
         yield
+        done = self._place[0]
         for entry in self._entries(folder):
             yield from self._have(self._path(folder, entry.name), entry)
+            self._place = (done, self._place[1] + 1, len(wanted))
+            self._piece = 0
             if entry.mode == "755":
                 self._files.make_executable(self._path(folder, entry.name))
 
@@ -292,8 +305,10 @@ class Fetch:
                 source.end()
 
     def _take(self, verifier, data, file):
-        for unit, _ in verifier.feed(data):
+        for unit, is_piece in verifier.feed(data):
             file.write(unit)
+            if is_piece:
+                self._piece = verifier.share
             # Each piece: after a power cut at most one is fetched again.
             self._files.sync(file)
             self.fetched_bytes += len(unit)

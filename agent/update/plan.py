@@ -84,6 +84,14 @@ def may_restart(policy, window, minute, veto):
     return GO
 
 
+def may_restart_at(policy, window, wall, veto):
+    """As `may_restart`: `window` as the configuration has it, `wall` as the clock tells it."""
+    unix_ms, quality = wall
+    minute = None if quality == "unset" else unix_ms // 60_000 % 1440
+    span = None if window is None else (window["first"], window["last"])
+    return may_restart(policy, span, minute, veto)
+
+
 def _is_within(minute, window):
     first, last = window
     if first <= last:

@@ -211,9 +211,27 @@ class Slots:
         """A release that cannot be had in full: not to be tried again."""
         self._write(kind="none", failed=sequence, reason=reason)
 
-    def mark(self, sequence):
-        """A release that its owner went back from: not to be put in use again by itself."""
-        self._write(failed=sequence)
+    def mark_back(self):
+        """What runs is not to be put in use again by itself: its owner goes back from it."""
+        if self.state.kind != "previous":
+            raise SlotError("the release before this one is not there any more")
+        self._write(failed=self.state.sequence)
+
+    def clear(self):
+        """Nothing is in use any more; what is the least that may be, stays."""
+        first = starting.change(starting.FIRST, turn=self.state.turn, floor=self.state.floor)
+        self._write(**{name: first[at] for at, name in enumerate(starting.NAMES)})
+
+    def why(self):
+        """Why a release went back or could not be had, None if none did."""
+        word = self.state.reason
+        if word == "-":
+            return None
+        try:
+            with self.files.open(self.root + "/" + starting.REASON, "rb") as file:
+                return "%s: %s" % (word, file.read(400).decode())
+        except (OSError, UnicodeError):
+            return word
 
 
 def here():

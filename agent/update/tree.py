@@ -49,7 +49,7 @@ class Verifier:
 
     def __init__(self, size, root):
         self._height = height(size)
-        self._left = size  # of the blob, not delivered yet
+        self._size = self._left = size  # of the blob; what is not delivered yet
         self._lists = [[root, 0]]  # from the top: hashes, and how many bytes of them are used
         self._held = bytearray(UNIT)
         self._count = 0
@@ -59,6 +59,11 @@ class Verifier:
     def done(self):
         """Whether all of the blob has come."""
         return self._left == 0
+
+    @property
+    def share(self):
+        """How much of the blob has come, 0 to 1."""
+        return 1 - self._left / self._size
 
     def forget(self):
         """What was fed and not verified is gone: the stream goes on at `offset`."""

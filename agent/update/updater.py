@@ -7,18 +7,15 @@ store; everything here can be lost at any moment.
 
 import json
 from binascii import hexlify
-from collections import namedtuple
 from hashlib import sha256
 
 import limpet_start as starting
-from interpreter import describe, random_bytes
+from interpreter import random_bytes
 
-from agent.errors import BadParams, LimpetError, Unavailable
-from agent.store import Files
-from agent.update import plan, release
-from agent.update.depot_mqtt import Depot
+from agent.errors import BadParams, Cancelled, LimpetError, Unavailable
+from agent.update import plan, release, sources
 from agent.update.fetch import BadDepot, Fetch
-from agent.update.slots_files import RELEASE, SlotError, here
+from agent.update.slots_files import RELEASE, here
 
 STEPS = 16  # of work in one turn: as many as of a signature, see bridge.py
 PING_MS = 5000  # between two looks at one's own answer while on trial
@@ -27,13 +24,9 @@ RETRY_MS = 60_000  # after a medium that refused; doubled up to an hour
 _MOST_RETRY_MS = 3_600_000
 LOOK_MS = 30_000  # at window and veto, while something is staged
 _KEYRING = "keyring"
-
-
-# What the agent offers: publish(topic, payload, qos, retain), listen(topic, take),
-# watch(pollable, writing), report(words), and `root` of all topics.
-Outside = namedtuple(
-    "Outside", ("publish", "listen", "watch", "report", "version", "device", "root")
-)
+HOLD_MS = 5000  # that a restart waits for its caller to have an answer
+FOLLOW_MS = 500  # between two looks for a caller who follows
+Outside = sources.Outside
 
 
 def make(options, store, clock, outside):
@@ -44,30 +37,36 @@ def make(options, store, clock, outside):
         raise Unavailable(error.message)
 
 
+class NotTaken(LimpetError):
+    """The release is not in use, and will not be by this request; the message says why."""
+
+    code = "not-taken"
+
+
 class Updater:
     """`options` is the configuration's `update`, `outside` an Outside.
 
     `veto()` gives a reason against a restart now, or None; `checks` are functions that say what
-    a trial lacks, "" for nothing. `restarts` turns True when the process must end.
+    a trial lacks, "" for nothing.
     """
 
     def __init__(self, options, slots, store, clock, outside):
         self._options = options
         self.slots = slots
-        self._store = store
         self._clock = clock
         self._outside = outside
-        self.restarts = False
+        self._ends_at = None  # when it was found that the process must end
+        self._follower = None  # a Job whose caller is to hear of it before that
         self.veto = lambda: None
         self.checks = []
         base, device = outside.root + "/", outside.device
         self._offer_topic = "%srelease/%s" % (base, options["channel"])
-        self._give_topic = "%sblob/give/%s" % (base, device)
-        self._ask_topic = "%sblob/ask/%s" % (base, device)
+        self._beacon_topic = "%s%s/time" % (base, device)
+        self._knows_now = options["beacon"] is None
         self._ping_topic = "%sreply/%s-trial" % (base, device)
         self._call_topic = "%s%s/call" % (base, device)
-        self._depot = self._make_depot(options)
-        self._keyring = self._load_keyring()
+        self._depot = sources.make_depot(options, outside)
+        self._trust = sources.Trust(store, _KEYRING, options["keyring"])
         self._offer = None  # the signed bytes last offered
         self._work = None
         self._fetch = None
@@ -85,26 +84,6 @@ class Updater:
         self._health = self._make_health()
         self._told = False
 
-    def _make_depot(self, options):
-        if options["url"] is None:
-            return Depot(self._ask, options["rate"])
-        from agent.update import depot_http
-
-        words = (options["url"], options["tls"], self._outside.watch, options["rate"])
-        return depot_http.Depot(*words)
-
-    def _load_keyring(self):
-        """The newest keyring that the device has taken over, else the one it was given."""
-        data = self._store.read(_KEYRING)
-        if data is None:
-            try:
-                data = Files().read(self._options["keyring"], release.MAX_SIGNED_BYTES + 1)
-            except OSError as error:
-                raise release.BadRelease("no keyring: %s" % error)
-            if data is None:
-                raise release.BadRelease("no keyring: %s is not there" % self._options["keyring"])
-        return release.parse_keyring(release.split_signed(data).body)
-
     def _make_health(self):
         if not self.slots.is_trial:
             return None
@@ -115,7 +94,8 @@ class Updater:
         """Want what concerns updates from the broker."""
         listen = self._outside.listen
         listen(self._offer_topic, self._take_offer)
-        listen(self._give_topic, lambda message: self._depot.receive(message.payload))
+        if not self._knows_now:
+            listen(self._beacon_topic, self._take_beacon)
         if self._health is not None:
             listen(self._ping_topic, self._take_answer)
 
@@ -139,6 +119,21 @@ class Updater:
     def _take_answer(self, message):
         if self._ping is not None and self._ping.encode() in message.payload:
             self._pinged = self._clock.now()
+
+    def _take_beacon(self, message):
+        """What time it is, and which release is the newest: "UNIX_S SEQUENCE", sealed for this
+        boot, so that nobody can have kept it."""
+        body = self._outside.open(message.topic, message.payload, self._options["beacon"])
+        try:
+            unix_s, newest = [release.number(word) for word in (body or b"").decode().split(" ")]
+        except (LimpetError, ValueError):
+            return
+        self._clock.learn(unix_s * 1000)
+        is_first, self._knows_now = not self._knows_now, True
+        if newest > self.slot["sequence"] and self._offer is None:
+            self._report(reason="%d is out, and nobody offers it" % newest)
+        if is_first and self._work is None:
+            self._begin()
 
     def offer(self, data, is_asked=False, may_go_back=False):
         """A signed release that somebody offers; it is judged in the next steps."""
@@ -165,16 +160,80 @@ class Updater:
             self.offer(self._offer, True, may_go_back)
 
     @property
+    def restarts(self):
+        """Whether the process must end now."""
+        if self._ends_at is None:
+            return False
+        job = self._follower  # its caller gets its name first: then the next boot goes on with it
+        is_heard = job is None or job.is_shown or job.outcome is not None
+        return is_heard or self._clock.now() >= self._ends_at + HOLD_MS
+
+    def knows(self, wanted):
+        """Whether the record tells what became of the release of that sequence."""
+        state = self.slots.state
+        return self.slot["sequence"] == wanted or (state.failed == wanted and state.reason != "-")
+
+    def follow(self, job, wanted=None):
+        """A generator for a task: how far the release that was asked for is, to its end.
+
+        `wanted` is its sequence. Raises NotTaken with the reason why it is not in use; where the
+        job is cancelled, what is on its way is left.
+        """
+        self._follower = job
+        if wanted is None:
+            wanted = self._offered_sequence()
+        job.checkpoint(wanted)
+        try:
+            while self.slot["sequence"] != wanted or self.slots.is_trial:
+                self._refuse(wanted)
+                job.progress(*self._progress())
+                yield FOLLOW_MS
+        except Cancelled:
+            if self._work is not None:
+                self._stop()
+            self._offer = None
+            raise
+        return self.status()
+
+    def _progress(self):
+        """How far it is, 0 to 1, and what it is at or waits for."""
+        name = self.status()["state"]
+        fraction = {"staged": 0.9, "trial": 0.95}.get(name, 0)
+        if self._fetch is not None:
+            fraction = self._fetch.fraction * 0.9
+        is_late = self.last is not None and self.last[1] == plan.RESCHEDULE
+        return fraction, "%s: %s" % (name, self.last[2]) if is_late else name
+
+    def _refuse(self, wanted):
+        """Raise NotTaken if nothing comes of the release any more."""
+        if self._work is not None or self.slots.is_trial:
+            return
+        if self.last is not None and tuple(self.last[:2]) == (wanted, plan.IGNORE):
+            raise NotTaken(self.last[2])
+        if self.knows(wanted):
+            raise NotTaken(self.slots.why())
+
+    def _offered_sequence(self):
+        state = self.slots.state
+        if state.kind in ("staged", "trial"):
+            return state.other
+        return release.parse_description(release.split_signed(self._offer).body).sequence
+
+    @property
     def slot(self):
         """What `about` tells: the slot and the release in it."""
         state, slots = self.slots.state, self.slots
         sequence = state.other if slots.is_trial else state.sequence
         return {"slot": slots.running, "sequence": sequence, "trial": slots.is_trial}
 
+    def _stop(self):
+        self._depot.end()
+        self._work.close()
+        self._work = self._phase = self._fetch = None
+
     def _begin(self):
         if self._work is not None:
-            self._depot.end()
-            self._work.close()
+            self._stop()
         self._retry_at = None
         self._phase = self._fetch = None
         if self._offer is not None and not self.slots.is_trial:
@@ -187,10 +246,10 @@ class Updater:
         description = release.parse_description(signed.body)
         self._offered = description
         decision = plan.judge(description, self._facts(), *self._asked)
-        if decision.kind == plan.APPLY and description.keyring > self._keyring.number:
-            yield from self._follow_keyrings(description.keyring)
+        if decision.kind == plan.APPLY and not self._knows_now:
+            decision = plan.Decision(plan.RESCHEDULE, "no beacon has come since the start")
         if decision.kind == plan.APPLY:
-            yield from release.verify_signed(release.RELEASE, signed, self._keyring.release)
+            yield from self._trust.check(description, signed, self._depot)
         # Only now: an unsigned offer must leave no trace but its refusal.
         self._decide(description, decision)
         if decision.kind != plan.APPLY:
@@ -219,34 +278,9 @@ class Updater:
         self._look_at = 0
         self._report()
 
-    def _follow_keyrings(self, number):
-        """Take over the keyrings up to `number`, one by one, each durable before the next."""
-        while self._keyring.number < number:
-            name = "keyring-%s-%d" % (self._keyring.product, self._keyring.number + 1)
-            self._depot.begin(name, 0, release.MAX_SIGNED_BYTES)
-            data = self._depot.take()
-            while data is None:
-                yield
-                data = self._depot.take()
-            more = self._depot.take()
-            self._depot.end()
-            data += more or b""
-            found = yield from release.verify_next(self._keyring, data)
-            self._store.write(_KEYRING, data)
-            self._keyring = found
-
     def _facts(self):
         options, state = self._options, self.slots.state
         unix_ms, _ = self._clock.wall()
-        words = describe()
-        needs = {
-            "agent": self._outside.version,
-            "runtime": words["name"],
-            "board": words["machine"].replace(" ", "-").lower(),
-            "mpy": mpy_version(),
-            "start": starting.VERSION,
-            "space": self._space(),
-        }
         return plan.Facts(
             options["product"],
             options["channel"],
@@ -254,26 +288,10 @@ class Updater:
             state.sequence if self.slots.running else max(0, state.sequence - 1),
             state.failed,
             state.floor,
-            self._keyring.number,
+            self._trust.keyring.number,
             unix_ms // 1000,
-            needs,
+            sources.needs(self.slots.root, self._outside.version),
         )
-
-    def _space(self):
-        """Bytes free on the medium; None where nobody tells, or tells nonsense."""
-        import os
-
-        if not hasattr(os, "statvfs"):
-            return None
-        try:
-            words = os.statvfs(self.slots.root)
-        except OSError:
-            return None
-        # littlefs was seen to count below 0, which wraps, on a volume that is nearly full.
-        return 0 if words[3] > words[2] else words[1] * words[3]
-
-    def _ask(self, payload):
-        return self._outside.publish(self._ask_topic, payload, 0, False) is not None
 
     def _report(self, **more):
         words = self.status()
@@ -339,6 +357,8 @@ class Updater:
         self._depot.end()
         self._retry_at = now + self._retry_ms
         self._retry_ms = min(2 * self._retry_ms, _MOST_RETRY_MS)
+        if self._offered is not None:
+            self.last = (self._offered.sequence, plan.RESCHEDULE, str(reason))
         self._report(reason=str(reason))
 
     def _fail(self, error):
@@ -361,11 +381,8 @@ class Updater:
         self._look_at = now + LOOK_MS
         options = self._options
         policy = "auto" if self._asked[0] else options["policy"]
-        window = options["window"]
-        unix_ms, quality = self._clock.wall()
-        minute = None if quality == "unset" else unix_ms // 60_000 % 1440
-        span = None if window is None else (window["first"], window["last"])
-        decision = plan.may_restart(policy, span, minute, self.veto())
+        wall = self._clock.wall()
+        decision = plan.may_restart_at(policy, options["window"], wall, self.veto())
         self.last = (self.slots.state.other, decision.kind, decision.reason)
         if decision.kind == plan.APPLY:
             self.try_other()
@@ -374,7 +391,7 @@ class Updater:
         """Restart into what is staged, or into the release before this one. Raises SlotError."""
         self.slots.try_other(self._options["tries"])
         self._report()
-        self.restarts = True
+        self._ends_at = self._clock.now()
 
     # On trial.
 
@@ -399,7 +416,7 @@ class Updater:
             self.slots.give_up("no-health")
             starting.note_reason(self.slots.files, self.slots.root, "lacks " + missing)
             self._report(reason="lacks " + missing)
-            self.restarts = True
+            self._ends_at = now
 
     def _send_ping(self, now):
         # The first may come before the subscription.
@@ -422,9 +439,7 @@ class Updater:
 
     def go_back(self):
         """Restart into the release before this one, without fetching it. Raises SlotError."""
-        if self.slots.state.kind != "previous":
-            raise SlotError("the release before this one is not there any more")
-        self.slots.mark(self.slots.state.sequence)
+        self.slots.mark_back()
         self.try_other()
 
     def status(self):
@@ -440,8 +455,8 @@ class Updater:
             "other": {"kind": state.kind, "sequence": state.other, "tries": state.tries},
             "floor": state.floor,
             "failed": state.failed or None,
-            "reason": None if state.reason == "-" else self._reason(state.reason),
-            "keyring": self._keyring.number,
+            "reason": slots.why(),
+            "keyring": self._trust.keyring.number,
             "last": self.last,
         }
         if fetch is not None:
@@ -452,18 +467,3 @@ class Updater:
                 "lies": fetch.lies,
             }
         return words
-
-    def _reason(self, word):
-        try:
-            with self.slots.files.open(self.slots.root + "/" + starting.REASON, "rb") as file:
-                return "%s: %s" % (word, file.read(400).decode())
-        except (OSError, UnicodeError):
-            return word
-
-
-def mpy_version():
-    """The version of compiled files that runs here, None for none."""
-    import sys
-
-    found = getattr(sys.implementation, "_mpy", None)
-    return None if found is None else found & 0xFF

@@ -39,9 +39,17 @@ def _signed(body, *signers):
     return body.decode()
 
 
+# An app: tests/test_installer.py has the same.
+APP = {
+    "app.json": b'{"name": "garden", "version": "7"}',
+    "garden.py": b"from agent.apps import App\napp = App()\n",
+}
+
+
 def main():
     """Write the file."""
     body = Memory().build(7, {"main.py": b"print(7)\n"})[1].split(b"sign ")[0]
+    app = Memory().build(7, APP, product="app-garden")[1].split(b"sign ")[0]
     old = b"".join(b"line %d of a file\n" % n for n in range(300))
     new = old.replace(b"line 17 ", b"another line ") + b"and an end\n"
     words = {
@@ -52,6 +60,9 @@ def main():
         "ring2_new_only": _ring(2, _role(2, 1, 4, 5), _role(1, 4), 4, 5),
         "ring3": _ring(3, _role(2, 1, 2, 5), _role(2, 3, 4), 1, 5),
         "release": _signed(body, 3),
+        "app_release": _signed(app, 3),
+        "app_release_by_root": _signed(app, 0),
+        "release_expired": _signed(body.replace(b"expires %d" % FAR, b"expires 1700000000"), 3),
         "release_by_root": _signed(body, 0),
         "release_by_next": _signed(body, 4),
         "release_by_both": _signed(body, 3, 4),

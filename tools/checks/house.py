@@ -100,6 +100,7 @@ LAYERS = (
             "agent.update.slots_esp32",
             "agent.update.slots_files",
             "agent.update.slots_image",
+            "agent.update.sources",
             "agent.update.updater",
         ),
     ),
@@ -121,6 +122,7 @@ LAYERS = (
             "agent.schedule.runner",
             "agent.apps.board",
             "agent.apps.host",
+            "agent.apps.installer",
         ),
     ),
     (
