@@ -173,6 +173,14 @@ class Fleet:
             payload = self.sealer.request(device, topic, payload, self._nonce(device))
         connection.publish(topic, payload)
 
+    def beacon(self, device, newest=0):
+        """Tell a device the time, sealed for its boot, and the newest release: one without a clock
+        may wait for that. False where it cannot be said: without a key, or while it is away."""
+        if not self.sealer or not self._nonce(device):
+            return False
+        self.send(device, "time", b"%d %d" % (time.time(), newest))
+        return True
+
     def call(self, device, method, params=None, **options):
         """Call and wait: the device's result. Options and errors as in `submit` and
         `Call.result`."""

@@ -293,6 +293,7 @@ class Rollout:
         self._next[name] = now + self._poll
         self._silent[name] = (0, 0)
         params = {"release": self._release.decode(), "downgrade": self._is_downgrade}
+        self._fleet.beacon(name, self.sequence)
         call = self._fleet.submit(name, "update.apply", params, timeout=ASK_S)
         self._asked[name] = (call, True)
         self._see(name, View(UNDER_WAY, "asked"))

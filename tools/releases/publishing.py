@@ -6,10 +6,13 @@ keyring TREE is "keyring-PRODUCT-NUMBER". The one rule: whatever is asked, only 
 are read. QoS 0 both ways: what is lost is asked for again.
 """
 
+import ssl
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import paho.mqtt.client as paho
+from fleet import address as addresses
 
 SLICE = 2048
 MOST = 65536  # bytes asked for at once
@@ -17,15 +20,25 @@ _HEX = "0123456789abcdef"
 
 
 class Server:
-    """Answers what comes on the broker from one depot."""
+    """Answers what comes on the broker from one depot.
 
-    def __init__(self, depot, host, port, root="limpet"):
+    `address` is a fleet.address.Address, with user and TLS, in place of `host` and `port`; `ca` a
+    file of certificates to trust in place of the system's.
+    """
+
+    def __init__(self, depot, host, port, root="limpet", address=None, ca=None):
         self.depot = depot
         self.root = root
         self.given = {}  # name: bytes of it that were sent
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self.client.on_connect = lambda *told: self.client.subscribe(root + "/blob/ask/+", 0)
         self.client.on_message = self._take
+        if address is not None:
+            host, port = address.host, address.port
+            if address.user is not None:
+                self.client.username_pw_set(address.user, address.password)
+            if address.tls:
+                self.client.tls_set_context(ssl.create_default_context(cafile=ca))
         self.client.connect(host, port)
 
     def start(self):
@@ -79,23 +92,30 @@ def read(depot, name):
 
 def publish(depot, options, data):
     """As the command line asks."""
-    server = Server(depot, options.host, options.port, options.root_topic).start()
+    address = addresses.parse(options.broker)
+    server = Server(depot, None, None, options.root_topic, address, options.ca).start()
     server.publish(options.channel, data)
+    print("published: %s/release/%s on %s" % (options.root_topic, options.channel, address))
     if options.serve:
-        _serve_on(depot, options)
+        _serve_on(depot, options, address)
     server.close()
 
 
 def serve(depot, options):
     """As the command line asks."""
-    server = Server(depot, options.host, options.port, options.root_topic).start()
-    _serve_on(depot, options)
+    address = addresses.parse(options.broker)
+    server = Server(depot, None, None, options.root_topic, address, options.ca).start()
+    _serve_on(depot, options, address)
     server.close()
 
 
-def _serve_on(depot, options):
+def _serve_on(depot, options, address):
+    print("answering %s/blob/ask/+ on %s, until Ctrl-C" % (options.root_topic, address))
     if options.http is not None:
-        serve_http(depot, options.http)
+        host, _, port = options.http.rpartition(":")
+        server = serve_http(depot, int(port), host or "127.0.0.1")
+        print("and http://%s:%d/" % server.server_address[:2])
+    sys.stdout.flush()
     threading.Event().wait()
 
 
@@ -126,9 +146,9 @@ class Ranges(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def serve_http(depot, port):
+def serve_http(depot, port, host="127.0.0.1"):
     """Serve blobs over HTTP in a thread; the server."""
     handler = type("Handler", (Ranges,), {"depot": depot})
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server = ThreadingHTTPServer((host, port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

@@ -13,7 +13,7 @@ from ..errors import AddressError
 from ..keys import VARIABLE as KEY_VARIABLE
 from ..many import is_target
 from ..topics import check_device_name
-from . import data, long_work, places, run, shell_words, waves
+from . import data, long_work, places, release_words, run, shell_words, waves
 
 DESCRIPTION = "Reach Limpet devices through an MQTT broker."
 EXAMPLES = f"""\
@@ -31,6 +31,8 @@ examples:
   limpet logs -f pump-7                    its log, as it comes
   limpet data pump-7 level -f              samples of a channel, as they come
   limpet config pump-7                     its settings, and how to change them
+  limpet app install pump-7 greenhouse/    bring an app of yours to it
+  limpet update pump-7 0.2.0.release       bring a release of the agent to it
   limpet rollout 0.2.0.release all         bring a release to them, in waves
   limpet key --help                        seal what you ask, and let few ask
 
@@ -166,6 +168,8 @@ def parse(argv):
         long_work.check_schedule(names, parser.commands["schedule"], _pairs)
     if names.command == "data":
         data.check(names, parser.commands["data"])
+    if names.command == "app":
+        release_words.check(names, parser.commands["app"])
     if names.command == "rollout":
         waves.check(names, parser.commands["rollout"])
     if names.command == "call":
@@ -196,6 +200,7 @@ def _build():
     run.add(add("run", "run a program on a device", run.EXAMPLES), _device, _seconds)
     _add_call(add("call", "run a command on a device", CALL_EXAMPLES))
     long_work.add(add, _device)
+    release_words.add(add, _device, _seconds)
     waves.add(add, _device_or_many)
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))

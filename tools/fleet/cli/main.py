@@ -27,6 +27,7 @@ COMMANDS = {
 # Those that need more libraries: the module, whose function is called like the command.
 LATE = {name: "files" for name in ("cp", "cat", "rm", "mv", "mkdir")}
 LATE.update(run="run", shell="shell", rollout="rollout", data="data")
+LATE.update({name: "releases" for name in ("app", "update", "beacon")})
 LATE.update({"jobs": "jobs", "cancel": "jobs", "schedule": "schedule"})
 
 
