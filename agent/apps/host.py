@@ -246,7 +246,7 @@ class Host:
         """(state, what is wrong with it or None) of an app."""
         entry = self._entries.get(name)
         if entry is None:
-            return STOPPED, "it is not there"
+            return FAILED, "it is not there"
         return entry.state, _ask(entry.app.ail) if entry.state == UP else entry.reason
 
     def veto(self, name=None):

@@ -11,7 +11,7 @@ from hashlib import sha256
 import limpet_start as starting
 from interpreter import list_folder
 
-from agent.apps.host import FAILED, UP, AppFailed
+from agent.apps.host import FAILED, STOPPED, UP, AppFailed
 from agent.apps.manifest import check_name
 from agent.errors import BadConfig, BadParams, Busy, LimpetError
 from agent.update import plan, release, sources
@@ -260,6 +260,8 @@ class Installer:
             health = self._health[name]
             try:
                 state, reason = self.host.state_of(name)
+                if state == STOPPED:  # by a caller: it proves nothing
+                    continue
                 verdict = health.judge(now, ((reason or state, state == UP and not reason),))
                 if state == FAILED or verdict is False:
                     self._give_up(name, reason or health.missing)

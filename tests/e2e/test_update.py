@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -9,7 +11,7 @@ from conftest import ROOT
 from faulty.wire import TO_CLIENT, Fault, Wire
 from provision import runtimes
 from releases import publishing
-from update_yard import Slotted, Yard, wait_for_update
+from update_yard import PRODUCT, Slotted, Yard, wait_for_update
 
 from agent.update.depot_mqtt import WINDOW
 from agent.update.tree import UNIT, stream_bytes
@@ -205,3 +207,29 @@ def test_a_release_without_an_app_that_is_required_goes_back_with_that_reason(
     assert words["failed"] == 2 and words["slot"] == "a"
     assert words["reason"].startswith("no-health: lacks app garden: ")
     assert "no pump on purpose" in words["reason"]
+
+
+def limpet(broker, *words):
+    """Run the command line; (status, what it printed)."""
+    command = [sys.executable, str(ROOT / "tools/limpet"), *map(str, words)]
+    command += ["--broker", broker.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_limpet_update_follows_it_through_the_restart_to_its_end(
+    slotted, some_runtime, yard, caller5, broker
+):
+    device = slotted(some_runtime, update={"policy": "ask"})
+    caller5.wait_for_state(device, "online")
+    is_compiled = some_runtime.name != "cpython"
+    yard.build(2, is_compiled, new_version(2), since=(1,))
+    folder = os.path.join(yard.depot.folder, "releases", PRODUCT, yard.channel)
+    status, told = limpet(broker, "update", device.name, os.path.join(folder, "2"))
+    assert (status, "runs release 2, slot b" in told) == (0, True), told
+    assert limpet(broker, "update", device.name, "--rollback")[0] == 0
+    wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+    yard.build(3, is_compiled, {"agent/app.py": b"raise RuntimeError('broken on purpose')\n"})
+    status, told = limpet(broker, "update", device.name, os.path.join(folder, "3"))
+    assert status == 1 and "not-taken: not-confirmed" in told and "broken on purpose" in told
+    assert caller5.call(device, "update.status")["result"]["slot"] == "a"
