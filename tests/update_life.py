@@ -142,9 +142,10 @@ class Life:
     """`heal(slots)` is how a release on trial behaves: True, it proves itself."""
 
     first = OLD  # the release that it comes with
+    make_medium = Medium
 
     def __init__(self, cuts=(), luck="none", make_slots=Slots, make_fetch=Fetch, prepare=None):
-        self.medium = Medium(None, luck)
+        self.medium = self.make_medium(None, luck)
         install(self.first, self.medium, 1)
         self.memory = Memory()
         self.releases = {1: self.first}
@@ -247,7 +248,7 @@ class Life:
                 raise Wrong("nothing to go back to")
             asked.append(1)
             if slots.state.kind == "previous":
-                slots.mark(slots.state.sequence)
+                slots.mark_back()
                 slots.try_other()
             return False
 

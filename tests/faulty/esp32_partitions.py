@@ -15,6 +15,7 @@ class Partition:
     is_pending = False
     refuses = False  # the boot loader takes no image for one
     flash = None  # {label: bytes}
+    medium = None  # what counts and cuts its operations
 
     def __init__(self, which):
         self._label = self.runs if which == self.RUNNING else which
@@ -39,14 +40,26 @@ class Partition:
         """Erase and write."""
         if len(data) != BLOCK or self._label == self.runs or not 0 <= block < BLOCKS:
             raise OSError(22)
+        # Erased first: cut off, a block holds half of what was to be there.
+        self.step(lambda: self._put(block, data[: BLOCK // 2] + b"\xff" * (BLOCK // 2)))
+        self._put(block, data)
+
+    def _put(self, block, data):
         flash, at = self.flash[self._label], block * BLOCK
         self.flash[self._label] = flash[:at] + bytes(data) + flash[at + BLOCK :]
+
+    @classmethod
+    def step(cls, half=None):
+        """One operation of the flash: where a medium is cut, this is cut with it."""
+        if cls.medium is not None:
+            cls.medium.step(half)
 
     def set_boot(self):
         """From the next reset on; the boot loader goes back from it unless it is kept."""
         if self.refuses:
             raise OSError(-5379)
         kind = type(self)
+        self.step()  # of two records, each with a check: the one before or this one
         if self._label != kind.boots:
             kind.before, kind.boots = kind.boots, self._label
         kind.is_pending = None
@@ -54,6 +67,8 @@ class Partition:
     @classmethod
     def mark_app_valid_cancel_rollback(cls):
         """What runs is good."""
+        if cls.is_pending is not False:
+            cls.step()
         cls.is_pending = False
 
     @classmethod
@@ -66,10 +81,11 @@ class Partition:
         cls.runs = cls.boots
 
 
-def make():
+def make(cut_with=None):
     """A Partition with a flash of its own."""
 
     class Fresh(Partition):
         flash = {}
+        medium = cut_with
 
     return Fresh

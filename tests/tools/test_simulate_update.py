@@ -5,11 +5,12 @@ import pytest
 from simulations import update
 from update_life import Slots, Wrong
 
+from agent.update import slots_esp32
 from agent.update.fetch import Fetch
 
 
 def test_nothing_is_found_in_what_is_shipped():
-    assert update.every_point(lucks=("none", "torn", 1), scenes=("forward",)) > 250
+    assert update.every_point(lucks=("none", "torn", 1), scenes=("files forward",)) > 250
     for seed in range(100):
         update.run(seed)
 
@@ -85,15 +86,36 @@ def in_place(files, root, state):
     return state
 
 
+class ConfirmedAtOnceThere(slots_esp32.Slots):
+    """The same on an ESP32: kept before it has proved anything."""
+
+    def try_other(self, tries=3):
+        super().try_other(tries)
+        self.running = starting.other(self.state.good)
+        self.confirm(0)
+
+
+def test_bugs_planted_in_the_slots_of_an_esp32_are_found(monkeypatch):
+    for parts, scene in (
+        ({"make_fetch": PointerBeforeFiles}, "esp32 forward"),
+        ({"make_slots": ConfirmedAtOnceThere}, "esp32 undone"),
+    ):
+        with pytest.raises(Wrong):
+            update.every_point(scenes=(scene,), **parts)
+    monkeypatch.setattr(starting, "prepare", uncounted)
+    with pytest.raises(Wrong):
+        update.every_point(scenes=("esp32 undone",))
+
+
 @pytest.mark.parametrize(
     ("parts", "scene"),
     [
-        ({"make_fetch": PointerBeforeFiles}, "forward"),
-        ({"make_fetch": NoSync}, "forward"),
-        ({"make_fetch": NoFolderSync}, "forward"),
-        ({"make_slots": ConfirmedAtOnce}, "undone"),
-        ({"make_slots": IntoTheRunningSlot}, "forward"),
-        ({"prepare": uncounted}, "undone"),
+        ({"make_fetch": PointerBeforeFiles}, "files forward"),
+        ({"make_fetch": NoSync}, "files forward"),
+        ({"make_fetch": NoFolderSync}, "files forward"),
+        ({"make_slots": ConfirmedAtOnce}, "files undone"),
+        ({"make_slots": IntoTheRunningSlot}, "files forward"),
+        ({"prepare": uncounted}, "files undone"),
     ],
 )
 def test_a_planted_bug_is_found(parts, scene):
@@ -104,7 +126,7 @@ def test_a_planted_bug_is_found(parts, scene):
 def test_a_single_record_is_found(monkeypatch):
     monkeypatch.setattr(starting, "write_state", in_place)
     with pytest.raises(Wrong):
-        update.every_point(scenes=("forward",))
+        update.every_point(scenes=("files forward",))
 
 
 def renamed_before_the_sync(files, source, path):

@@ -13,17 +13,27 @@ and reorders what was not synced (tests/faulty/medium.py), the depot, the health
 import random
 
 from faulty.medium import LUCKS
+from limpet_esp32 import IMAGE
 from update_life import NEW, NEXT, ImageLife, Life, Wrong
+from update_life_esp32 import Esp32Life
 
 Lie = Wrong
 
 
-IMAGES = ({"limpetd": b"second image " * 380}, {"limpetd": b"third " * 500})
+# By the first word of a scene's name: the device, and the two releases that come to it.
+KINDS = {
+    "files": (Life, (NEW, NEXT)),
+    "image": (ImageLife, ({"limpetd": b"second image " * 380}, {"limpetd": b"third " * 500})),
+    "esp32": (
+        Esp32Life,
+        (dict(NEW, **{IMAGE: b"second image " * 700}), dict(NEXT, **{IMAGE: b"third " * 800})),
+    ),
+}
 
 
 def of(life):
-    """The releases that come: files, or an executable."""
-    return IMAGES if isinstance(life, ImageLife) else (NEW, NEXT)
+    """The releases that come."""
+    return [rows for made, rows in KINDS.values() if made is type(life)][0]
 
 
 def forward(life):
@@ -57,14 +67,14 @@ def expect_failed(life, sequence):
     life.live(act)
 
 
-SCENES = {"forward": forward, "back": back, "undone": undone}
-SCENES.update({"image " + name: scene for name, scene in SCENES.items()})
+_SCENES = {"forward": forward, "back": back, "undone": undone}
+BRIEF = ("none", "torn")  # the two lucks that find most
+SCENES = {"%s %s" % (kind, name): _SCENES[name] for kind in KINDS for name in _SCENES}
 
 
 def live_through(scene, cuts, luck, **parts):
     """One life; its boots. Raises Wrong."""
-    made = ImageLife if scene.startswith("image ") else Life
-    life = made(cuts, luck, **parts)
+    life = KINDS[scene.split(" ")[0]][0](cuts, luck, **parts)
     SCENES[scene](life)
     return life
 
@@ -85,8 +95,8 @@ def every_point(lucks=(*LUCKS, 1, 2, 3), scenes=SCENES, **parts):
     return points
 
 
-def every_pair(lucks=LUCKS, scenes=("forward",), **parts):
-    """Two cuts, at each pair of operations of an update."""
+def every_pair(lucks=("torn", "none"), scenes=SCENES, **parts):
+    """Two cuts, at each pair of operations of every scene."""
     points = 0
     for scene in scenes:
         most = count(scene)
