@@ -46,6 +46,8 @@ class Wire:
         self.host, self.port = self._listener.getsockname()
         self.connections = 0
         self.met = 0  # faults that came to pass
+        # Bytes that were handed on, by direction and connection: each its own thread's to write.
+        self.carried = ({}, {})
         self.down = False  # nobody comes through
         self._open = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -60,6 +62,10 @@ class Wire:
         self._listener.close()
         for channel in self._open:
             channel.close()
+
+    def total(self):
+        """Bytes that were handed on, both ways, to the end of what has come."""
+        return sum(sum(counts.values()) for counts in self.carried)
 
     def cut(self, reset=False):
         """End every connection now, wherever its bytes are."""
@@ -115,6 +121,8 @@ class Wire:
                     return
                 if left is not None:
                     left -= len(data)
+                counts = self.carried[direction]
+                counts[source] = counts.get(source, 0) + len(data)
                 self._hand_on(target, data, fault.piece)
         for channel in (source, target):
             with contextlib.suppress(OSError):
