@@ -179,6 +179,17 @@ def test_a_delta_makes_the_new_file_of_the_old_one():
     assert fetch.fetched_bytes < 700
 
 
+def test_a_patch_flipped_truncated_or_padded_anywhere_makes_the_right_file_or_none():
+    good = bytes.fromhex(WORDS["delta"])
+    wrong = [good[:at] for at in range(0, len(good), 7)] + [good + b"\0", good + good]
+    for at in range(0, len(good), 3):
+        wrong.append(good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :])
+    for delta in wrong:
+        slots, fetch = with_delta(vector("old"), vector("new"), delta or b"\0")
+        run(fetch.run())  # by the patch where it still fits, by the whole file else
+        assert content(slots, "lib/a.py") == vector("new")
+
+
 def test_a_delta_of_another_precursor_is_not_asked_for():
     slots, fetch = with_delta(b"something else", vector("new"), bytes.fromhex(WORDS["delta"]))
     run(fetch.run())

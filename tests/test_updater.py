@@ -10,6 +10,8 @@ from update_life import OLD, ROOT, Memory, install
 from agent.commands.update import commands
 from agent.errors import BadParams, Cancelled
 from agent.store import Store
+from agent.update import sources
+from agent.update.depot_mqtt import SLICE
 from agent.update.slots_files import SlotError, Slots
 from agent.update.updater import HOLD_MS, LOOK_MS, NotTaken, Outside, Updater
 
@@ -82,7 +84,9 @@ class World:
         if topic == "limpet/blob/ask/pump":
             name, at, count = payload.decode().split(" ")
             data = self.memory.blobs[name][int(at) : int(at) + int(count)]
-            self.given.append(("%s %s\n" % (name, at)).encode() + data)
+            for start in range(0, len(data), SLICE):
+                head = ("%s %d\n" % (name, int(at) + start)).encode()
+                self.given.append(head + data[start : start + SLICE])
         return 0
 
     def send(self, topic, payload):
@@ -295,6 +299,50 @@ def test_a_beacon_tells_of_a_release_that_is_kept_from_the_device():
     world = World(beacon="clerk")
     world.send("limpet/pump/time", b"clerk now 1800000000 9")
     assert world.told[-1]["reason"] == "9 is out, and nobody offers it"
+
+
+def test_a_release_by_an_expired_keyring_is_refused_while_the_time_is_known():
+    for unix_s, state in ((1_800_000_000, "none"), (0, "trial")):
+        world = World()
+        world.store.write("keyring", vector("ring1_expired"))
+        world.boot()
+        world.clock.learn(unix_s * 1000)
+        world.send("limpet/release/stable", vector("release"))
+        world.turn()
+        assert world.slots.state.kind == state
+        if unix_s:
+            assert world.updater.last[2] == "keyring 1 has expired"
+
+
+def test_a_release_by_a_future_key_waits_for_the_keyring_that_names_it():
+    world = World()
+    before = world.medium.operations
+    world.memory.blobs["keyring-agent-2"] = b""  # the depot has none yet
+    world.send("limpet/release/stable", vector("release_of_ring2"))
+    world.turn()
+    assert world.medium.operations == before and world.updater.status()["keyring"] == 1
+    world.memory.blobs["keyring-agent-2"] = vector("ring2")
+    for _ in range(100):
+        world.clock.time += 5000
+        world.turn(20)
+        if world.slots.state.kind == "trial":
+            break
+    assert world.slots.state.kind == "trial" and world.updater.status()["keyring"] == 2
+
+
+def test_a_keyring_of_many_keys_comes_in_pieces():
+    world = World()
+    steps = sources._fetch(world.updater._depot, "long")
+    data = bytes(range(32, 123)) * 33
+    world.memory.blobs["long"] = data
+    for _ in range(20):
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert end.value == data
+            return
+        world.turn(1)
+    raise AssertionError("it never ends")
 
 
 class Following:

@@ -146,7 +146,8 @@ class Installer:
         if not self._options["keyring"]:
             raise Refused("no keyring for apps: the configuration's apps.keyring names it")
         trust = sources.Trust(self._store, KEYRING, self._options["keyring"])
-        yield from self._drive(trust.check(description, signed, self._depot))
+        now = self._clock.wall()[0] // 1000
+        yield from self._drive(trust.check(description, signed, self._depot, now))
         return trust.keyring.number
 
     def _get(self, name, description, data, keyring, may_go_back):

@@ -24,7 +24,7 @@ class Depot:
         self._name = None
         self._held = []
         self.asked_bytes = self.timeouts = 0
-        self.ended = False  # whether the last piece was a short one: the stream ends there
+        self._is_short = False  # whether the last piece was: the stream ends there
         self.is_up = False
         self.due = None  # when `step` has something to do
         self._wait_ms = _FIRST_MS
@@ -56,6 +56,11 @@ class Depot:
         return self._held.pop(0) if self._held else None
 
     @property
+    def ended(self):
+        """Whether all of the stream has come and been taken."""
+        return self._is_short and not self._held
+
+    @property
     def is_waiting(self):
         """Whether nothing can go on before something comes."""
         return self._name is not None and not self._held
@@ -83,7 +88,7 @@ class Depot:
         if self._next + len(data) > self._asked:
             return  # more than was asked for
         self._next += len(data)
-        self.ended = len(data) % SLICE != 0
+        self._is_short = len(data) % SLICE != 0
         self._held.append(data)
         self._wait_ms = _FIRST_MS
         self.due = None

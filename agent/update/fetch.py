@@ -93,6 +93,10 @@ class Fetch:
         the medium refuses.
         """
         slots = self._slots
+        for folder in (slots.target + "/.limpet", slots.part("")[:-1]):
+            for name, kind in slots.entries(folder):
+                if kind == "?":  # a link or a device: what is written would go elsewhere
+                    self._files.remove(folder + "/" + name)
         self._store(RELEASE, self._signed)
         self._remove_folders("")
         for folder in self._description.folders:

@@ -65,9 +65,11 @@ class Trust:
                 raise release.BadRelease("no keyring: %s is not there" % path)
         self.keyring = release.parse_keyring(release.split_signed(data).body)
 
-    def check(self, description, signed, depot):
+    def check(self, description, signed, depot, unix_s):
         """A generator: raises BadRelease unless the keys that count now have signed it."""
         yield from self.follow(description.keyring, depot)
+        if unix_s > self.keyring.expires:
+            raise release.BadRelease("keyring %d has expired" % self.keyring.number)
         yield from release.verify_signed(release.RELEASE, signed, self.keyring.release)
 
     def follow(self, number, depot):

@@ -249,7 +249,8 @@ class Updater:
         if decision.kind == plan.APPLY and not self._knows_now:
             decision = plan.Decision(plan.RESCHEDULE, "no beacon has come since the start")
         if decision.kind == plan.APPLY:
-            yield from self._trust.check(description, signed, self._depot)
+            unix_s = self._clock.wall()[0] // 1000
+            yield from self._trust.check(description, signed, self._depot, unix_s)
         # Only now: an unsigned offer must leave no trace but its refusal.
         self._decide(description, decision)
         if decision.kind != plan.APPLY:

@@ -343,6 +343,45 @@ def test_a_link_planted_in_a_slot_leads_nothing_out_of_it(kind):
             assert [name for name, _ in place.files.entries(outside)] == ["a.py"]
 
 
+def test_a_link_planted_where_a_fetch_writes_is_not_followed(kind):
+    if kind is not OnDisk:
+        return
+    memory = Memory()
+    description, _ = memory.build(2, NEW)
+    tree = description.folders[0].tree
+    for path in ("b/.limpet/release", "b/.limpet/" + tree, "b/.limpet/manifest", "parts/" + tree):
+        with kind() as place, temporary_folder() as outside:
+            slots = place.boot()
+            slots.make_folder(place.root + "/b/.limpet")
+            spoil_outside(outside)
+            plant(place, path, outside + "/a.py")
+            fetch_two(slots)
+            slots.try_other()
+            assert place.boot().running == "b"
+            with open(outside + "/a.py", "rb") as file:
+                assert file.read(100) == b"mine"
+
+
+def test_a_device_file_planted_in_a_slot_is_removed_and_never_opened(kind):
+    if kind is not OnDisk:
+        return
+    import os
+
+    for path in ("b/main.py", "b/lib/x", "b/.limpet/release", "b/lib/a.py"):
+        with kind() as place:
+            slots = place.boot()
+            slots.make_folder(place.root + "/b/.limpet")
+            slots.make_folder(place.root + "/b/lib")
+            name = "%s/%s" % (place.root, path)
+            if hasattr(os, "mkfifo"):
+                os.mkfifo(name)
+            elif not hasattr(os, "system") or os.system("mkfifo '%s'" % name):
+                skip("no pipes here")
+            fetch_two(slots)  # opened, a pipe would hold it up for ever
+            slots.try_other()
+            assert place.boot().running == "b"
+
+
 def spoil_outside(folder):
     """A file that nobody may touch."""
     with open(folder + "/a.py", "wb") as file:

@@ -28,8 +28,8 @@ def _role(threshold, *numbers):
     return release.Role(threshold, tuple(sorted(public, key=lambda key: key[:16])))
 
 
-def _ring(number, root, role, *signers):
-    body = release.encode_keyring(release.Keyring("agent", number, FAR, root, role))
+def _ring(number, root, role, *signers, expires=FAR):
+    body = release.encode_keyring(release.Keyring("agent", number, expires, root, role))
     return _signed(body, *signers)
 
 
@@ -56,10 +56,12 @@ def main():
         # Two of the keys 0, 1, 2 are the root, and key 3 releases; in ring 2 it is key 4.
         "ring1": _ring(1, _role(2, 0, 1, 2), _role(1, 3), 0, 1),
         "ring2": _ring(2, _role(2, 1, 2, 5), _role(1, 4), 1, 2),
+        "ring1_expired": _ring(1, _role(2, 0, 1, 2), _role(1, 3), 0, 1, expires=1_700_000_000),
         "ring2_one_root": _ring(2, _role(2, 1, 2, 5), _role(1, 4), 1),
         "ring2_new_only": _ring(2, _role(2, 1, 4, 5), _role(1, 4), 4, 5),
         "ring3": _ring(3, _role(2, 1, 2, 5), _role(2, 3, 4), 1, 5),
         "release": _signed(body, 3),
+        "release_of_ring2": _signed(body.replace(b"keyring 1", b"keyring 2"), 4),
         "app_release": _signed(app, 3),
         "app_release_by_root": _signed(app, 0),
         "release_expired": _signed(body.replace(b"expires %d" % FAR, b"expires 1700000000"), 3),
