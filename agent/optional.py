@@ -172,7 +172,6 @@ class Optional:
         options = agent.config["update"]
         if options is None:
             raise Unavailable("the configuration has no `update`")
-        from agent.mqtt.beside import Beside
         from agent.update import updater
 
         def report(words):
@@ -182,6 +181,7 @@ class Optional:
 
     def _outside(self, report):
         """What the agent offers to whoever fetches releases."""
+        from agent.mqtt.beside import Beside
         from agent.update.sources import Outside
 
         agent = self._agent
