@@ -75,8 +75,7 @@ class Agent:
         self.service = self._make_service()
         self.update = self.optional.start_update()
         for address, words in self.once.recover(self.boot.number):
-            if address.topic is None:
-                self.service.cut_off.append((address.id, words))
+            self.service.cut_off.append((address, words))
             self.service.tell(address, words)
         self._sweep = Sweep(self.link, self.base, self.service.knows_job)
         self._rival = Rival()

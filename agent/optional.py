@@ -316,7 +316,8 @@ class Optional:
             for problem in self._runner.load(agent.clock.now()):
                 agent.log.error("%s", problem)
             jobs = agent.service.jobs
-            for identity, words in agent.service.cut_off + ([] if jobs is None else jobs.cut_off):
+            ends = [(who.id, words) for who, words in agent.service.cut_off if who.topic is None]
+            for identity, words in ends + ([] if jobs is None else jobs.cut_off):
                 self._runner.cut_off(identity, words)
             agent.parts.append(self._runner)
         return self._runner

@@ -123,6 +123,7 @@ class Bench:
         self.boot = boot.begin(store)
         boot.record(store, self.boot, 0)
         for address, words in self.once.recover(self.boot.number):
+            self.service.cut_off.append((address, words))
             self.service.tell(address, words)
         if _open:
             _open.pop().stop()  # of the bench before: threads add up, and a heap is small

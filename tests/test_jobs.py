@@ -308,6 +308,20 @@ def test_a_resume_job_that_ends_every_boot_is_given_up(workers):
     assert bench.ask("job.get", {"job": ID})["state"] == "interrupted"
 
 
+def test_what_a_restart_cut_off_before_it_was_a_job_is_listed(workers):
+    work = Work()
+    bench = bench_with(workers, work)
+    bench.call("t.work")
+    bench.until(lambda: len(work.starts) > 0)
+    bench = restarted(bench, work)
+    row = {"job": ID, "method": None, "state": "interrupted", "key": None}
+    assert bench.ask("job.list")["jobs"] == [row]
+    assert bench.ask("job.get", {"job": ID})["error"]["code"] == "interrupted"
+    assert bench.ask("job.clear", {"job": ID}) == {"cleared": [ID]}
+    assert bench.ask("job.list")["jobs"] == []
+    work.is_open = False
+
+
 def test_a_repeat_job_writes_nothing_and_is_gone_after_a_restart(workers):
     work = Work()
     bench = bench_with(workers, work, "repeat")

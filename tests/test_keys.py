@@ -285,13 +285,18 @@ def test_every_command_about_keys_needs_admin():
     assert all([c.mode == INLINE for c in commands])
 
 
-def test_the_policy_is_set_whole_and_stays():
+def test_the_policy_is_set_and_stays():
     disk, made = ring_with(entry("ann", ANN))
     changes = []
     commands = policy_commands.commands(made, lambda: changes.append(1))
     span = {"kind": "pin", "where": "gpiochip0", "first": 4, "last": 7, "write": True}
     told = call(commands, "policy.set", {"code": True, "hardware": [span]})
     assert told == {"anonymous": "read", "code": True, "hardware": [span]} and changes == [1]
+    assert call(commands, "policy.get", {}) == told == ring(disk).policy
+    told = call(commands, "policy.set", {"anonymous": "none"})
+    assert told == {"anonymous": "none", "code": True, "hardware": [span]}
+    told = call(commands, "policy.set", {"code": False, "anonymous": None})
+    assert told == {"anonymous": "none", "code": False, "hardware": [span]}
     assert call(commands, "policy.get", {}) == told == ring(disk).policy
     wrong = {"hardware": [dict(span, first=8)]}
     raises(BadParams, call, commands, "policy.set", wrong)

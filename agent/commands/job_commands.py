@@ -39,6 +39,8 @@ class _Family:
 
     def list(self, params):
         found = {}
+        for address, words in self._cut_off():
+            found[address.id] = _describe_cut_off(address, words)
         for job in self._service.under_way():
             if job.row is None and job.id is not None:
                 found[job.id] = self._describe_job(job)
@@ -52,7 +54,14 @@ class _Family:
         row = self._jobs.find(params["job"])
         if row is not None:
             return self._jobs.describe(row)
+        for address, words in self._cut_off():
+            if address.id == params["job"]:
+                return dict(_describe_cut_off(address, words), **words)
         return self._describe_job(self._find_job(params["job"]))
+
+    def _cut_off(self):
+        """What a restart ended before it was a job: whoever asked may not know that it did."""
+        return [ended for ended in self._service.cut_off if "error" in ended[1]]
 
     def _find_job(self, name):
         for job in self._service.under_way():
@@ -88,6 +97,11 @@ class _Family:
 
     def clear(self, params):
         name = params["job"]
+        cut = [ended for ended in self._cut_off() if name in (None, ended[0].id)]
+        self._service.cut_off = [one for one in self._service.cut_off if one not in cut]
+        cleared = [ended[0].id for ended in cut]
+        if cleared and name is not None:
+            return {"cleared": cleared}
         rows = self._jobs.rows() if name is None else [self._jobs.find(name)]
         if rows == [None]:
             raise BadParams("job: none is called %s; job.list names all" % name)
@@ -96,4 +110,10 @@ class _Family:
             raise BadParams("job: %s has not ended: job.cancel ends it" % name)
         for row in ended:
             self._jobs.forget(row)
-        return {"cleared": [row.id for row in ended]}
+        return {"cleared": cleared + [row.id for row in ended]}
+
+
+def _describe_cut_off(address, words):
+    """The journal knows who asked and under what id; what was asked it has only a hash of."""
+    state = words["error"]["code"]
+    return {"job": address.id, "method": None, "state": state, "key": address.key or None}

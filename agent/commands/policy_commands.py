@@ -3,8 +3,12 @@
 from agent.commands import policy as policies
 from agent.commands.registry import INLINE, Command
 from agent.errors import BadParams
+from agent.schema import Field
 
-_ABOUT_SET = "The whole policy at once; what is not given is as it came from the factory. "
+_ABOUT_SET = "What is given is in force from now on; all else stays. "
+# null, as what is not given: it stays. A namedtuple has no `_replace` on MicroPython.
+_CHANGES = tuple([Field(*(tuple(field)[:3] + (None,) + tuple(field)[4:]))
+                  for field in policies.FIELDS])  # fmt: skip
 
 
 def commands(keyring, changed):
@@ -14,7 +18,9 @@ def commands(keyring, changed):
         return keyring.policy
 
     def put(params):
-        keyring.set_policy(policies.check_policy(params, BadParams))
+        wanted = dict(keyring.policy)
+        wanted.update({name: params[name] for name in params if params[name] is not None})
+        keyring.set_policy(policies.check_policy(wanted, BadParams))
         changed()
         return keyring.policy
 
@@ -24,6 +30,6 @@ def commands(keyring, changed):
     return (
         command("policy.get", get, (), "repeat", "The policy in force."),
         command(
-            "policy.set", put, policies.FIELDS, "once", _ABOUT_SET + "The policy in force then."
+            "policy.set", put, _CHANGES, "once", _ABOUT_SET + "The policy in force then."
         ),
     )

@@ -79,7 +79,7 @@ class Service:
         self._batch = []  # tasks accepted since the last commit, in order of arrival
         self._ended = []  # (ticket, words) of answers that the journal has not got yet
         self._run_ended = None
-        self.cut_off = []  # (id, words) of what a restart ended and nobody waits for: runs
+        self.cut_off = []  # (Address, words) of what the last restart ended
         self._runs = {}  # (key name, id) of what `start` took: True, until it ends
         self.caller_key = ""  # whom the inline command that runs now runs for
         self._open_jobs = None
