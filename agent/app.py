@@ -21,7 +21,7 @@ from agent.errors import LimpetError
 from agent.keys import Keyring
 from agent.log import Log
 from agent.mqtt import events, link, packets, session
-from agent.mqtt.rival import Rival
+from agent.mqtt.rival import TAKEN, Rival
 from agent.operation import Operation
 from agent.optional import Optional
 from agent.presence import Presence
@@ -63,9 +63,7 @@ class Agent:
         self.session = session.Session(connection.session_options(config), None)
         self.link = link.Link(self.session, *self._link_parts())
         self.voice = Voice(self.base, self.gate, self.link, self.optional.open_outbox)
-        self.presence = Presence(
-            self.voice, self.gate, self.boot, self.clock, lambda: report.about(self)
-        )
+        self.presence = self._make_presence()
         self.session.will = self.presence.will()
         room = config["mqtt"]["receive_maximum"]
         self.bridge = Bridge(self.link, connection.call_targets(config), room)
@@ -78,7 +76,6 @@ class Agent:
             self.service.cut_off.append((address, words))
             self.service.tell(address, words)
         self._sweep = Sweep(self.link, self.base, self.service.knows_job)
-        self._rival = Rival()
         self._handlers = {
             session.Connected: self._on_connected,
             events.Disconnected: self._on_disconnected,
@@ -126,6 +123,11 @@ class Agent:
         options = connection.link_options(self.config, self._resolver)
         brokers, backoff, timeout_ms, transport = options
         return brokers, channel, backoff, timeout_ms, transport
+
+    def _make_presence(self):
+        self._rival = rival = Rival()
+        parts = (self.voice, self.gate, self.boot, self.clock, lambda: report.about(self))
+        return Presence(*parts, lambda: rival.is_there(self.clock.now()))
 
     def _make_executor(self):
         workers = self.config["workers"]
@@ -289,6 +291,7 @@ class Agent:
 
     def _on_disconnected(self, event):
         self.presence.disconnected()
+        self.session.will = self.presence.will()  # which tells when the next connection began
         self.bridge.disconnected()
         self.optional.disconnected()
         self.update.connected(False)
@@ -298,7 +301,8 @@ class Agent:
             event.reason,
             event.retry_in_ms,
         )
-        if self._rival.suspects(self.clock.now(), event.code):
+        code = TAKEN if "taken over" in event.reason else event.code
+        if self._rival.suspects(self.clock.now(), code):
             name = self.session.client_id
             self.log.warning("each connection is closed soon: has another client the id %s?", name)
 

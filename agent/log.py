@@ -8,6 +8,7 @@ import sys
 
 LEVELS = ("error", "warning", "info", "debug")
 MAX_LINE = 400  # characters: a traceback's end and its cause fit
+MOST_RECENT, MAX_RECENT = 20, 160  # lines kept for who asks later, and characters of each
 
 
 class Log:
@@ -17,6 +18,7 @@ class Log:
     """
 
     def __init__(self, level, clock, write=None):
+        self.recent = []  # (now, level, line), oldest first; replaced as a whole, so no lock
         self.tap = None  # a function(now, level, line) that hears every line, or None
         self._clock = clock
         self._write = write or sys.stderr.write
@@ -54,6 +56,7 @@ class Log:
             tap(now, level, line)
         if not is_kept:
             return
+        self.recent = self.recent[1 - MOST_RECENT :] + [(now, level, line[:MAX_RECENT])]
         try:
             self._write("%7d.%03d %-7s %s\n" % (now // 1000, now % 1000, level, line))
         except OSError:

@@ -432,7 +432,7 @@ class Optional:
         from agent.commands import log
 
         agent = self._agent
-        return log.commands(self.feed_log(), agent.clock, agent.base + "log")
+        return log.commands(self.feed_log(), agent.log, agent.clock, agent.base + "log")
 
     def feed_log(self):
         """What publishes log lines."""

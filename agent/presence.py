@@ -13,15 +13,17 @@ AGAIN_MS = 200  # after there was no room: acknowledgements make some in less
 
 
 class Presence:
-    """`boot` and `clock` give what a status holds; `about()` gives a JSON-able dict."""
+    """`boot` and `clock` give what a status holds; `about()` gives a JSON-able dict; `has_rival()`
+    whether another client seems to have this one's id."""
 
-    def __init__(self, voice, gate, boot, clock, about):
+    def __init__(self, voice, gate, boot, clock, about, has_rival):
         self._voice = voice
         self._gate = gate
         self._boot = boot
         self._clock = clock
         self._about = about
-        self._status = None  # the clock quality last published, None while there is no connection
+        self._has_rival = has_rival
+        self._status = None  # what `_changing` was last published, None without a connection
         self._is_announced = True  # False while status or about wait for room in the link
         self.due = CHECK_MS  # when `step` is wanted, in ms
 
@@ -33,7 +35,7 @@ class Presence:
     def will(self):
         """The Will of the next connection, sealed with the keys of now."""
         topic = self._voice.base + "status"
-        payload = self._gate.seal_for_all(topic, self._words("offline"))
+        payload = self._gate.seal_for_all(topic, self._words("offline", True))
         return packets.Will(topic, payload, 1, True, None)
 
     def connected(self):
@@ -50,7 +52,7 @@ class Presence:
         """Say again what found no room, or has changed."""
         if not self._is_announced:
             self._is_announced = self._announce()
-        elif self._status is not None and self._status != self._clock.wall()[1]:
+        elif self._status is not None and self._status != self._changing():
             self.renew()
         self._plan(now)
 
@@ -68,23 +70,33 @@ class Presence:
 
     def renew(self):
         """Say that the device is there; False if the link has no room for it."""
-        quality = self._clock.wall()[1]
+        changing = self._changing()
         if not self._voice.say("status", self._words("online")):
             return False
-        self._status = quality
+        self._status = changing
         return True
+
+    def _changing(self):
+        return self._clock.wall()[1], self._has_rival()
 
     def leave(self, qos=1):
         """Say that the device goes, where the broker has heard that it is there."""
         if self._status is not None:
             self._voice.say("status", self._words("offline"), True, qos)
 
-    def _words(self, state):
+    def _words(self, state, is_will=False):
+        unix_ms, quality = self._clock.wall()
         words = {
             "state": state,
             "boot": self._boot.number,
             "nonce": self._boot.nonce,
-            "clock": self._clock.wall()[1],
+            "clock": quality,
             "next": None,
         }
+        if quality != "unset":  # a will's is that of the connection whose end it tells
+            words["at"] = unix_ms // 1000
+        if is_will:
+            words["lost"] = True
+        if self._has_rival():
+            words["rival"] = True
         return json.dumps(words).encode()

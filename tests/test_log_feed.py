@@ -4,7 +4,7 @@ import json
 
 from support import START
 
-from agent.log import Log
+from agent.log import MAX_RECENT, MOST_RECENT, Log
 from agent.log_feed import MOST_LINES, PERIOD_MS, LogFeed
 
 
@@ -124,3 +124,16 @@ def test_many_threads_may_log_at_once():
         thread.join()
     device.step()
     assert sum([len(said["lines"]) + said["dropped"] for said in device.sent]) == 80
+
+
+def test_the_last_lines_are_kept_for_who_asks_later():
+    device = Device()
+    log = Log("info", device, lambda line: None)
+    log.debug("not this")
+    assert log.recent == []
+    for number in range(MOST_RECENT + 5):
+        device.time = number
+        log.info("line %d %s", number, "x" * MAX_RECENT)
+    assert len(log.recent) == MOST_RECENT
+    assert log.recent[0][:2] == (5, "info") and log.recent[0][2].startswith("line 5 x")
+    assert all([len(line) == MAX_RECENT for _, _, line in log.recent])

@@ -2,7 +2,7 @@
 
 from support import START
 
-from agent.mqtt.rival import SOON_MS, Rival
+from agent.mqtt.rival import SOON_MS, TAKEN, Rival
 
 
 def ends(rival, *lasted, code="lost"):
@@ -38,3 +38,13 @@ def test_what_a_broker_says_is_said_in_words():
     assert reasons.words(0x87) == "not authorized (0x87)"
     assert reasons.words(0x12) == "0x12"
     assert "started twice" in reasons.words(0x8E)
+
+
+def test_another_is_there_until_a_connection_lasts():
+    rival = Rival()
+    assert not rival.is_there(0)
+    assert ends(rival, 10, 10, 10)[2] and rival.is_there(100)
+    rival.connected(100)
+    assert rival.is_there(100 + SOON_MS) and not rival.is_there(101 + SOON_MS)
+    told = Rival()
+    assert ends(told, 10, code=TAKEN) == [False] and told.is_there(10)

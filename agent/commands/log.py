@@ -2,7 +2,7 @@
 
 from agent import schema
 from agent.commands.registry import INLINE, Command
-from agent.log import LEVELS
+from agent.log import LEVELS, MOST_RECENT
 
 _FOLLOW = (
     schema.text("level", "info", choices=LEVELS),
@@ -11,15 +11,31 @@ _FOLLOW = (
 )
 
 
-def commands(feed, clock, topic):
-    """The family's commands, over a log_feed.LogFeed that publishes on `topic`."""
+_RECENT = (schema.integer("limit", MOST_RECENT, low=1, high=MOST_RECENT),)
+
+
+def commands(feed, log, clock, topic):
+    """The family's commands, over a Log, and a log_feed.LogFeed that publishes on `topic`."""
 
     def follow(params):
         now = clock.now()
         feed.follow(params["level"], params["rate"], now + params["for_s"] * 1000)
         return {"topic": topic, "until_uptime_ms": now + params["for_s"] * 1000}
 
+    def recent(params):
+        return {"lines": log.recent[-params["limit"] :]}
+
     return (
+        Command(
+            "log.recent",
+            recent,
+            _RECENT,
+            "read",
+            "repeat",
+            INLINE,
+            "The last lines since the start, as the level of `log` lets them pass, oldest first: "
+            "[uptime in ms, level, text].",
+        ),
         Command(
             "log.follow",
             follow,

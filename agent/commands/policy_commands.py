@@ -29,7 +29,5 @@ def commands(keyring, changed):
 
     return (
         command("policy.get", get, (), "repeat", "The policy in force."),
-        command(
-            "policy.set", put, _CHANGES, "once", _ABOUT_SET + "The policy in force then."
-        ),
+        command("policy.set", put, _CHANGES, "once", _ABOUT_SET + "The policy in force then."),
     )

@@ -140,6 +140,7 @@ def test_the_command_line_copies_lists_moves_and_removes(one_device, fleet, brok
     assert "no such file" in run("cat", f"{name}:files/x", broker=broker, status=1)
     assert "files" in run("cat", f"{name}:/etc/passwd", broker=broker, status=1)
     assert "may be written to" in run("ls", f"{name}:", broker=broker)
+    assert "files/run.sh" in run("ls", "-r", f"{name}:", broker=broker)
 
 
 def test_a_devices_keys_and_configuration_are_never_copied(device, fleet, tmp_path):

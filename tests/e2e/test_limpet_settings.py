@@ -107,6 +107,8 @@ def wait_for_text(lines, text, stir):
 
 
 def test_a_log_is_followed_over_a_restart(broker, device, caller5):
+    done = limpet(broker, "logs", device.name)
+    assert "connected to" in done.stdout and "device %s, boot 1" % device.name in done.stdout
     logs = follow(broker, "logs", "-f", device.name, "--level", "debug", "--json")
     lines = lines_of(logs.stdout)
 
@@ -118,8 +120,11 @@ def test_a_log_is_followed_over_a_restart(broker, device, caller5):
     device.kill()
     device.start()
     caller5.wait_for_state(device, "offline")
-    wait_for_text(lines, "connected to", stir)
-    end(logs)
+    wait_for_text(lines, "boot 2", lambda number: None)  # what it said before anybody followed
+    wait_for_text(lines, "connected to", lambda number: None)
+    wait_for_text(lines, "going to", stir)
+    logs.terminate()
+    assert "%s restarted: boot 2" % device.name in logs.communicate()[1]
 
 
 def test_watching_an_unknown_device_is_said(broker):

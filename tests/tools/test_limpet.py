@@ -195,8 +195,38 @@ def test_a_device_that_is_offline_is_told_as_that(limpet, broker):
     with ScriptedDevice(broker, "gone", root="r4"):
         pass
     err = fail(limpet("--root", "r4", "call", "gone", "system.ping", "--timeout", "30"), 3)
+    assert "gone is offline\n" in err and "nothing was sent; --wait" in err
+    words = ("--root", "r4", "call", "gone", "system.ping", "--wait", "--timeout", "30")
+    err = fail(limpet(*words), 3)
     assert "nobody is subscribed to r4/gone/call; its status says offline" in err
     assert "it was not run" in err
+
+
+def test_since_when_a_device_is_offline_is_told_as_far_as_it_is_known(limpet, broker):
+    with ScriptedDevice(broker, "gone", root="r5") as device:
+        for words, text in (
+            ({"at": 1795176000}, "gone is offline since 2026-11-20T12:00:00Z"),
+            ({"at": 1795176000, "lost": True}, "from 2026-11-20T12:00:00Z on was cut"),
+            ({"at": "\x1b[1m"}, "gone is offline\n"),
+        ):
+            device.say("status", {"state": "offline", "boot": 3, **words})
+            err = fail(limpet("--root", "r5", "call", "gone", "system.ping"), 3)
+            assert text in err
+
+
+def test_two_devices_of_one_name_are_told(limpet, broker):
+    with ScriptedDevice(broker, "twin", root="r6") as device:
+        device.say("status", {"state": "online", "boot": 3, "rival": True})
+        done = limpet("--root", "r6", "ls")
+        assert "twin: two devices seem to have this name" in done.stderr
+        watch = subprocess.Popen(
+            [*LIMPET, "--root", "r6", "watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=surroundings({"LIMPET_BROKER": broker.url}),
+        )  # fmt: skip
+        assert "twin" in watch.stdout.readline()
+        assert "two devices" in watch.stderr.readline()
+        watch.terminate()
+        watch.communicate()
 
 
 def test_no_broker_is_status_4_and_no_password_shows():

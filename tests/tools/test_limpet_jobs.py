@@ -138,6 +138,16 @@ def test_cancel_prints_the_end_state(limpet):
     assert json.loads(done.stdout) == {"job": "some-job", "state": "cancelled"}
 
 
+def test_the_start_of_a_name_is_enough_where_it_is_one_jobs(limpet, device):
+    device.rows = [{"job": name, "method": "work.long", "state": "done"}
+                   for name in ("3f9c01", "3f9d02", "3f9d02x")]  # fmt: skip
+    for given, meant in (("3f9c", "3f9c01"), ("3f9d02", "3f9d02"), ("elsewhere", "elsewhere")):
+        done = limpet("cancel", "pump-7", given)
+        assert json.loads(done.stdout)["job"] == meant, done
+    done = limpet("jobs", "pump-7", "3f9d")
+    assert done.returncode == 1 and "begins the names of 2 jobs: 3f9d02, 3f9d02x" in done.stderr
+
+
 def test_schedules_are_added_shown_and_removed(limpet, device):
     done = limpet("schedule", "pump-7", "add", "nightly", "valve.test", "n=1", "--every", "10m")
     assert done.stdout == "nightly: waiting; next 2026-12-24T18:00:00Z, in 3 h 5 min\n", done

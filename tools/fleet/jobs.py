@@ -84,6 +84,20 @@ def all_jobs(fleet, device):
         after = page["jobs"][-1]["job"]
 
 
+def full_name(fleet, device, start) -> str:
+    """The name of the one job that begins with `start`; `start` itself where none does, which may
+    be the id of a request under way. Raises CallError where several do."""
+    names = [job["job"] for job in all_jobs(fleet, device) if isinstance(job.get("job"), str)]
+    found = [name for name in names if name.startswith(start)]
+    if start in found or not found:
+        return start
+    if len(found) > 1:
+        shown = ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+        text = f"{start} begins the names of {len(found)} jobs: {shown}"
+        raise CallError("bad-params", text, None, device, "job.get")
+    return found[0]
+
+
 def new_lines(before, now):
     """The log lines in `now` that were not in `before` yet: a job tells its last ones only."""
     for start in range(len(before) + 1):

@@ -7,32 +7,70 @@ import json
 import time
 from collections import namedtuple
 
-from .errors import NoAnswer
+from .errors import CallError, FleetError, NoAnswer
 
-# `lines` is a list of (uptime in ms, level, text); `dropped` counts lines left out before them.
-LogLines = namedtuple("LogLines", ("lines", "dropped"))
+# `lines` is a list of (uptime in ms, level, text); `dropped` counts lines left out before them;
+# `boot` is the number of the start that the device has just made, else None.
+LogLines = namedtuple("LogLines", ("lines", "dropped", "boot"))
 
 FOLLOW_S = 30  # asked for at a time: a follower who is gone costs the device no more
 _LOOK_S = 1.0
 
 
+def recent_log(fleet, device, limit=20) -> LogLines:
+    """The last lines that the device keeps. Raises as `Fleet.call`."""
+    said = fleet.call(device, "log.recent", {"limit": limit})
+    return _read_lines(said if isinstance(said, dict) else {})
+
+
 def follow_log(fleet, device, level="info", rate=20):
-    """Yield LogLines for ever; after a restart of the device too. Raises what a call raises."""
+    """Yield LogLines for ever, the last ones first; a restart of the device is told, with what
+    it has logged since. Raises what a call raises."""
     params = {"level": level, "rate": rate, "for_s": FOLLOW_S}
     with fleet.listen(device, "log") as feed:
         fleet.call(device, "log.follow", params)
+        kept = _recent_or_none(
+            fleet, device, level
+        )  # what is in the feed already may be there too
+        yield kept
         asked, boot = time.monotonic(), _boot(fleet, device)
+        last = boot
         try:
             while True:
                 said = feed.get(_LOOK_S)
                 if said is not None:
-                    yield _read_lines(said)
+                    yield _without(_read_lines(said), kept)
                 now = time.monotonic()
-                if now - asked > FOLLOW_S / 3 or _boot(fleet, device) != boot:
+                there = _boot(fleet, device)
+                if now - asked > FOLLOW_S / 3 or there != boot:
                     fleet.submit(device, "log.follow", params, timeout=FOLLOW_S / 3)
-                    asked, boot = now, _boot(fleet, device)
+                    asked, boot = now, there
+                if there is not None and there != last:
+                    last, kept = there, _recent_or_none(fleet, device, level)
+                    yield LogLines(kept.lines, 0, there)
         finally:
             fleet.submit(device, "log.follow", {"for_s": 0}, timeout=1)
+
+
+def _without(lines, kept):
+    """What comes, without what was told of it already; the device keeps the start of a line."""
+    told = {(line[0], line[2]) for line in kept.lines}
+    fresh = [line for line in lines.lines if (line[0], line[2][:_KEPT]) not in told]
+    return LogLines(fresh, lines.dropped, None)
+
+
+_KEPT = 160  # characters that a device keeps of a line
+_LEVELS = ("error", "warning", "info", "debug")
+
+
+def _recent_or_none(fleet, device, level):
+    """The last lines up to a level; none of a device that keeps none, or is gone again."""
+    try:
+        found = recent_log(fleet, device)
+    except (CallError, FleetError):
+        return LogLines([], 0, None)
+    wanted = _LEVELS[: _LEVELS.index(level) + 1]
+    return LogLines([line for line in found.lines if line[1] in wanted], 0, None)
 
 
 def _counter_above(answer):
@@ -58,7 +96,7 @@ def _read_lines(said):
         and isinstance(line[0], int) and isinstance(line[1], str) and isinstance(line[2], str)
     ]  # fmt: skip
     dropped = said.get("dropped")
-    return LogLines(lines, dropped if isinstance(dropped, int) else 0)
+    return LogLines(lines, dropped if isinstance(dropped, int) else 0, None)
 
 
 def want(fleet, device, document, timeout):

@@ -60,6 +60,9 @@ Many at once, one line for each that answers:
   limpet call all system.ping
   limpet call group/north valve.open degrees=45 --spread 10
 
+What a device is offline for is not sent, but with --wait: it may come back.
+  limpet call pump-7 system.ping --wait --timeout 3600
+
 When no answer came, the command may have run all the same. Each request has
 an id, and a device runs an id once: repeating the call with --id brings the
 stored answer, or runs it if it has not run.
@@ -78,8 +81,10 @@ One line for each device as it is now, then one for each change, until Ctrl-C:
   limpet watch --json | jq -r 'select(.status.state=="offline").device'
 """
 LOGS_EXAMPLES = """\
-The device's log lines, with its uptime in seconds, until Ctrl-C; it publishes
-them only while somebody follows. What it leaves out, above the rate, is told.
+The device's last log lines, with its uptime in seconds; with -f those that come,
+until Ctrl-C, and over its restarts. It publishes them only while somebody
+follows. What it leaves out, above the rate, is told.
+  limpet logs pump-7
   limpet logs -f pump-7
   limpet logs -f pump-7 --level debug --rate 100
   limpet logs -f pump-7 --json | jq -r 'select(.level=="error").text'
@@ -204,7 +209,7 @@ def _build():
     waves.add(add, _device_or_many)
     _add_describe(add("describe", "say what a device can do", DESCRIBE_EXAMPLES))
     _add_watch(add("watch", "print each change of state as it comes", WATCH_EXAMPLES))
-    _add_logs(add("logs", "follow a device's log", LOGS_EXAMPLES))
+    _add_logs(add("logs", "show a device's log, and follow it", LOGS_EXAMPLES))
     data.add(add("data", "show a device's samples, and follow them", data.EXAMPLES), _device)
     _add_config(add("config", "show and change a device's settings", CONFIG_EXAMPLES))
     _add_key(add("key", "make keys, and let devices know them", KEY_EXAMPLES), common)
@@ -250,6 +255,8 @@ def _add_call(parser):
     parser.add_argument("--ttl", type=_seconds, metavar="SECONDS",
                         help="the device must not start it later (as --timeout)")  # fmt: skip
     parser.add_argument("--id", help="repeat the request with this id instead of a new one")
+    parser.add_argument("--wait", action="store_true",
+                        help="send it though the device is offline, and wait")  # fmt: skip
     parser.add_argument("--no-wait", action="store_true",
                         help="print the name of the job that it becomes, and end")  # fmt: skip
     parser.add_argument("--run-for", type=_seconds, metavar="SECONDS",
@@ -277,8 +284,7 @@ def _add_watch(parser):
 
 def _add_logs(parser):
     parser.add_argument("device", type=_device)
-    parser.add_argument("-f", "--follow", action="store_true", required=True,
-                        help="as it comes; the device keeps none for later")  # fmt: skip
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
     parser.add_argument("--level", choices=("error", "warning", "info", "debug"), default="info",
                         help="and above (info)")  # fmt: skip
     parser.add_argument("--rate", type=int, default=20, metavar="LINES",

@@ -11,7 +11,7 @@ from ..errors import BadReply, NoAnswer
 from ..jobs import name_in
 from ..many import is_target
 from . import describe as words
-from .explain import ANSWERED_ERROR, UsageError, no_such_device
+from .explain import ANSWERED_ERROR, Offline, UsageError, no_such_device
 from .present import (
     STATE_COLOURS,
     aligned,
@@ -48,6 +48,15 @@ def ls(fleet, names):
             row[-1] = shortened(row[-1], width() - len("  ".join(row[:-1])) - 2)
         row[1] = paint(row[1], STATE_COLOURS[device.state], sys.stdout)
         print("  ".join(row))
+    for device in devices:
+        _note_rival(device)
+
+
+def _note_rival(device):
+    """Say where a device suspects that another has its name."""
+    if _is_rivalled(device):
+        note(f"{device.name}: two devices seem to have this name, and close each other's "
+             "connections; give one of them another")  # fmt: skip
 
 
 def call(fleet, names):
@@ -55,6 +64,8 @@ def call(fleet, names):
     if is_target(names.device):
         return _call_many(fleet, names)
     device = known(fleet, names.device)
+    if device.state == "offline" and not names.wait:
+        raise Offline(f"{device.name} is {since(device)}", device.name, names.method, None)
     if device.state != "online" and sys.stderr.isatty():
         note(f"{device.name} is {device.state}; waiting {fleet.timeout:g} s for it")
     try:
@@ -72,6 +83,17 @@ def call(fleet, names):
         result = jobs.follow_to_end(fleet, names.device, job, names.method)
     print(compact(result) if names.raw else readable(result))
     return None
+
+
+def since(device):
+    """`offline since 2026-11-20T12:00:00Z`, as well as its status tells."""
+    at = device.status.get("at")
+    if not isinstance(at, int) or not 0 < at < 1 << 35:
+        return "offline"
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if device.status.get("lost"):  # a will is as old as the connection that it tells the end of
+        return f"offline: the link that it had from {moment} on was cut, nobody knows when"
+    return f"offline since {moment}"
 
 
 def _members(names):
@@ -135,6 +157,12 @@ def watch(fleet, names):
             continue
         line = _change_as_json(change) if names.json else _change(change)
         print(line, flush=True)
+        if change.after is not None and not (change.before and _is_rivalled(change.before)):
+            _note_rival(change.after)
+
+
+def _is_rivalled(device):
+    return device.status.get("rival") is True
 
 
 def note(text):

@@ -15,18 +15,35 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "green", "debug": "dim"
 
 
 def logs(fleet, names):
-    """Log lines as they come."""
+    """The last log lines; with -f what comes, too."""
     known(fleet, names.device)
+    if not names.follow:
+        found = settings.recent_log(fleet, names.device)
+        _print_lines([line for line in found.lines if _is_wanted(line[1], names.level)], names)
+        if not found.lines:
+            note(f"{names.device} has logged nothing since its start")
+        return
     for batch in settings.follow_log(fleet, names.device, names.level, names.rate):
+        if batch.boot is not None:
+            note(f"{names.device} restarted: boot {compact(batch.boot)}")
         if batch.dropped:
             note(f"{batch.dropped} lines were left out by {names.device}: above the rate")
-        for uptime_ms, level, text in batch.lines:
-            if names.json:
-                line = compact({"uptime_ms": uptime_ms, "level": level, "text": text})
-            else:
-                word = paint(printable(level).ljust(7), _COLOURS.get(level, "dim"), sys.stdout)
-                line = f"{uptime_ms / 1000:11.3f} {word} {printable(text)}"
-            print(line, flush=True)
+        _print_lines(batch.lines, names)
+
+
+def _is_wanted(level, most):
+    order = list(_COLOURS)
+    return level not in order or order.index(level) <= order.index(most)
+
+
+def _print_lines(lines, names):
+    for uptime_ms, level, text in lines:
+        if names.json:
+            line = compact({"uptime_ms": uptime_ms, "level": level, "text": text})
+        else:
+            word = paint(printable(level).ljust(7), _COLOURS.get(level, "dim"), sys.stdout)
+            line = f"{uptime_ms / 1000:11.3f} {word} {printable(text)}"
+        print(line, flush=True)
 
 
 def config(fleet, names):

@@ -39,6 +39,10 @@ class NoSuchDevice(NoAnswer):
     """The broker keeps no status of a device of that name; nothing was sent."""
 
 
+class Offline(NoAnswer):
+    """The device's status says that it is away; nothing was sent."""
+
+
 class UsageError(FleetError):
     """Something on the command line that only showed later."""
 
@@ -70,6 +74,8 @@ def explain(error, fleet=None) -> list[str]:
         return _device_error(error, fleet)
     if isinstance(error, NoAnswer) and error.id is not None:
         return _no_answer(error, fleet)
+    if isinstance(error, Offline):
+        return [*lines(error), "nothing was sent; --wait sends it all the same, and waits"]
     return lines(error)
 
 

@@ -174,6 +174,11 @@ def ls(fleet, names):
     """A folder of a device, or its roots."""
     commands.known(fleet, names.place.device)
     files = Files(fleet, names.place.device)
+    if not names.place.path and names.recursive:
+        roots = [root["name"] for root in files.roots()["roots"] if not root.get("fault")]
+        found = [entry for root in roots for entry in _entries(files, root, f"{root}/", True)]
+        _print_entries(found, names.json)
+        return
     if not names.place.path:
         for root in files.roots()["roots"]:
             free = root.get("free_bytes")

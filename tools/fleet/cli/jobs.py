@@ -73,6 +73,8 @@ def _cancel_or_leave(fleet, device, job):
 def jobs(fleet, names):
     """All jobs of a device, or one."""
     known(fleet, names.device)
+    if names.job is not None:
+        names.job = library.full_name(fleet, names.device, names.job)
     if names.clear:
         params = {} if names.job is None else {"job": names.job}
         cleared = fleet.call(names.device, "job.clear", params)["cleared"]
@@ -115,4 +117,5 @@ def _row(job):
 def cancel(fleet, names):
     """Ask for its end, and print how it ended."""
     known(fleet, names.device)
-    print(readable(library.cancel(fleet, names.device, names.job)))
+    name = library.full_name(fleet, names.device, names.job)
+    print(readable(library.cancel(fleet, names.device, name)))

@@ -9,14 +9,16 @@ JOBS_EXAMPLES = """\
 What takes longer than a call waits for is a job of the device: it goes on when
 you go. States: accepted, running; done, failed, cancelled, interrupted.
   limpet jobs pump-7                       all of them
-  limpet jobs pump-7 3f9c...               one: its state, log lines, result
-  limpet jobs pump-7 3f9c... -f            follow it to its end
+  limpet jobs pump-7 3f9c                  one, by the start of its name: its state,
+                                           log lines, result
+  limpet jobs pump-7 3f9c -f               follow it to its end
   limpet jobs pump-7 --clear               forget those that have ended
 """
 CANCEL_EXAMPLES = """\
 The job ends at the next place where it looks; how it ended is printed. One
 that has not ended a second later is shown as running and stuck.
-  limpet cancel pump-7 3f9c...             a job, or a request by its id
+  limpet cancel pump-7 3f9c                a job by the start of its name, or a
+                                           request by its id
 """
 SCHEDULE_EXAMPLES = """\
 The device keeps schedules over restarts, and runs them without you:
@@ -44,13 +46,13 @@ def add(add_command, device):
     """Declare the three commands; `device` reads a device's name."""
     jobs = add_command("jobs", "list what a device works on, or follow it", JOBS_EXAMPLES)
     jobs.add_argument("device", type=device)
-    jobs.add_argument("job", nargs="?", help="its name, as jobs lists it")
+    jobs.add_argument("job", nargs="?", help="its name, as jobs lists it, or the start of it")
     jobs.add_argument("-f", "--follow", action="store_true", help="wait for its end")
     jobs.add_argument("--clear", action="store_true", help="forget it, or all that have ended")
     jobs.add_argument("--json", action="store_true", help="the device's own words, as JSON")
     cancel = add_command("cancel", "end what a device works on", CANCEL_EXAMPLES)
     cancel.add_argument("device", type=device)
-    cancel.add_argument("job", help="its name, or the id of a request under way")
+    cancel.add_argument("job", help="the start of its name, or the id of a request under way")
     schedule = add_command("schedule", "have a device run commands by itself", SCHEDULE_EXAMPLES)
     _add_schedule(schedule, device)
 
