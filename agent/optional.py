@@ -277,7 +277,7 @@ class Optional:
             agent = self._agent
 
             def keep(name, payload):
-                return agent.voice.keep_bytes("data/" + name, payload)
+                return agent.voice.keep_bytes("data/" + name, payload, True)
 
             hands = (self._start_reading, keep)
             self._sampler = Sampler(

@@ -41,14 +41,16 @@ class Voice:
         """Send a JSON-able dict that may not be lost to a restart; False without room for it."""
         return self.keep_bytes(name, json.dumps(words).encode())
 
-    def keep_bytes(self, name, payload):
-        """As `keep`, of what is encoded already."""
+    def keep_bytes(self, name, payload, is_bulk=False):
+        """As `keep`, of what is encoded already; `is_bulk`: samples, which put out no event."""
         if self.outbox is None:
             self.outbox = self._open_outbox()
         if self.outbox is None:
             return self.say(name, payload, False)
         topic = self.base + name
-        return self.outbox.publish(topic, self._gate.seal_for_all(topic, payload)) is not None
+        payload = self._gate.seal_for_all(topic, payload)
+        publish = self.outbox.publish_bulk if is_bulk else self.outbox.publish
+        return publish(topic, payload) is not None
 
     def flush(self):
         """Put on the medium what `keep` took: the process ends."""

@@ -14,7 +14,7 @@ from support import raises  # noqa: E402
 from agent.errors import BadMessage  # noqa: E402
 from agent.mqtt import fields  # noqa: E402
 from agent.mqtt.keeper import FIRST_ID, LAZY_MS, Keeper  # noqa: E402
-from agent.mqtt.making_room import BLOCK, DROP_NEW, DROP_OLDEST  # noqa: E402
+from agent.mqtt.making_room import BLOCK, BULK, DROP_NEW, DROP_OLDEST  # noqa: E402
 from agent.mqtt.outbox import Delivered  # noqa: E402
 from agent.mqtt.session import Received, Session  # noqa: E402
 from agent.mqtt.settings import Settings  # noqa: E402
@@ -498,3 +498,54 @@ def test_a_bad_message_leaves_the_keeper_whole():
     life.connect(broker)
     life.settle(broker)
     assert broker.got == [b"1"]
+
+
+def waiting(life):
+    """What waits of both kinds, as a reconnection brings it: (samples, events)."""
+    broker = Broker()
+    life.connect(broker)
+    life.settle(broker)
+    got = [one for one in broker.got if one[:1] in b"se"]
+    assert life.keeper._bulk == life.keeper._bulk_bytes == 0
+    return [one for one in got if one[:1] == b"s"], [one for one in got if one[:1] == b"e"]
+
+
+def test_samples_and_events_do_not_put_out_each_other():
+    for in_turns in (1, 7, 1000):
+        for events_first in (True, False):
+            disk = Disk()
+            life = Life(disk, messages=40, send_maximum=1)
+            rules = [(b"e%03d", DROP_OLDEST), (b"s%03d", BULK)]
+            for text, rule in rules if events_first else rules[::-1]:
+                for number in range(100):
+                    assert life.publish("a", text % number, 1, rule=rule) is not None
+                    if number % in_turns == 0:
+                        life.turn()
+            life = Life(disk, messages=40, send_maximum=1) if in_turns == 1 else life
+            samples, events = waiting(life)
+            # One is under way from the first turn on, and counts as none that waits.
+            first = samples if not events_first else events
+            assert first.pop(0) in (b"e000", b"s000")
+            assert samples == [b"s%03d" % number for number in range(70, 100)], samples
+            assert events == [b"e%03d" % number for number in range(91, 100)], events
+
+
+def test_what_one_kind_does_not_need_the_other_may_have():
+    for text, rule in ((b"e%03d", DROP_OLDEST), (b"s%03d", BULK)):
+        life = Life(Disk(), messages=40, send_maximum=1)
+        for number in range(100):
+            life.publish("a", text % number, 1, rule=rule)
+        life.turn()
+        assert sum(map(len, waiting(life))) == 40
+
+
+def test_bytes_are_shared_as_messages_are():
+    life = Life(Disk(), most_bytes=16384, send_maximum=1)
+    for number in range(100):
+        life.publish("a", b"s%03d" % number + bytes(1000), 1, rule=BULK)
+        life.publish("a", b"e%03d" % number + bytes(1000), 1, rule=DROP_OLDEST)
+        life.turn()
+    samples, events = waiting(life)
+    # One sample is under way; each message has some bytes around its 1004.
+    assert len(samples) == 13 and len(events) == 3, (len(samples), len(events))
+    assert samples[-1][:4] == b"s099" and events[-1][:4] == b"e099"

@@ -18,7 +18,7 @@ no clock. Owner: the main thread.
 
 from agent.mqtt import kept
 from agent.mqtt.keeper_log import Cursor, Gone
-from agent.mqtt.making_room import DROP_OLDEST
+from agent.mqtt.making_room import BULK, DROP_OLDEST
 from agent.mqtt.packets import FIRST_PUBLISH, FIRST_PUBREL, PUBLISH
 from agent.mqtt.properties import read_properties
 from agent.mqtt.wire import encode_properties, is_topic
@@ -26,9 +26,11 @@ from agent.records import MAX_RECORD_BYTES, SEGMENT_BYTES
 from agent.store import StoreError
 
 FIRST_ID = 0x8000
+_BITS = {DROP_OLDEST: kept.DROPPABLE, BULK: kept.BULK}
 TURN_BYTES = MAX_RECORD_BYTES - 4096  # of messages; the rest is for what came of others
 MOST_ENTRY_BYTES = 8192  # of one message with topic and properties
 LAZY_MS = 1000
+BULK_QUARTERS = 3  # of all room, that what is BULK may count on; the rest is for all others
 _LAZY_MOST = 64  # settled messages in memory, of which the log does not know yet
 
 
@@ -58,7 +60,9 @@ class Keeper:
         self._unread = 0  # messages that live in the log alone
         self._cursor = Cursor(records)  # the first of them
         self._old = (0, 0)  # what stands before this place an earlier process may have sent
-        self._drop_cursor = Cursor(records)  # the first that may be dropped is here or later
+        # Of each kind the first that may be dropped is here or later.
+        self._drop_cursors = {kept.DROPPABLE: Cursor(records), kept.BULK: Cursor(records)}
+        self._bulk = self._bulk_bytes = 0  # what waits of it, in the log or for it
         self._gone = Gone()
         self._settled = []  # (packet id, segment, bytes)
         self._settled_since = None
@@ -107,11 +111,29 @@ class Keeper:
         self._old = self._records.end
         self._recorded.packet_ids = set(self._taken)
         if self._unread:
+            self._count_bulk()
             self._feed()
         else:
             self._gone.clear()
             segment, offset = self._records.end
             self._cursor.move(segment, offset, 0)
+
+    def _count_bulk(self):
+        cursor = Cursor(self._records)
+        found = cursor.peek()
+        while found is not None:
+            data, at, stop = found
+            head = kept.read_entry(data, at)[0]
+            if head[1] not in self._gone:
+                self._wait(head[3], stop - at, 1)
+            cursor.advance(stop)
+            found = cursor.peek()
+
+    def _wait(self, bits, size, count):
+        """A message of so many bytes waits from now on (1), or does no more (-1)."""
+        if bits & kept.BULK:
+            self._bulk += count
+            self._bulk_bytes += count * size
 
     def _replay(self, place, data, released, moved):
         at = 0
@@ -160,8 +182,9 @@ class Keeper:
         `rule`, one of making_room.py's, says what happens then: DROP_OLDEST puts out the oldest
         message published by the same rule that was never sent, DROP_NEW refuses this one, and so
         does BLOCK, which its publisher does not let go of: it tries again after the next
-        Delivered. The other arguments
-        are those of Session.publish. Raises ValueError.
+        Delivered. BULK is for samples: as DROP_OLDEST, and of both rules the one gives way that
+        has more than its part of the room, BULK_QUARTERS. The other arguments are those of
+        Session.publish. Raises ValueError.
         """
         if not is_topic(topic) or qos not in (1, 2):
             raise ValueError("not to be published at QoS %r: %r" % (qos, topic))
@@ -175,13 +198,18 @@ class Keeper:
             self._write()
         packet_id = self._take_id()
         first = FIRST_PUBLISH | qos << 1 | (1 if retain else 0)
-        bits = kept.DROPPABLE if rule == DROP_OLDEST else 0
+        bits = _BITS.get(rule, 0)
         self._fresh.append(kept.Kept(packet_id, first, bits, name, encoded, payload))
         self._fresh_bytes += size
+        self._wait(bits, size, 1)
         self.messages += 1
         self.size_bytes += size
         self.accepted += 1
         return packet_id
+
+    def publish_bulk(self, topic, payload):
+        """As `publish`, of samples."""
+        return self.publish(topic, payload, rule=BULK)
 
     def count_refused(self, rule):
         """A message found no room."""
@@ -199,39 +227,56 @@ class Keeper:
 
     def _has_room(self, size, rule):
         while self.messages >= self._most_messages or self.size_bytes + size > self._most_bytes:
-            if rule != DROP_OLDEST or not (self._drop_from_log() or self._drop_fresh()):
+            if rule not in _BITS or not self._drop(size if rule == BULK else 0):
                 return False
             self.dropped += 1
         if self._records.size_bytes + self._fresh_bytes + size > self._most_log:
             self._write()  # which lets go of segments
         return self._records.size_bytes + size <= self._most_log
 
-    def _drop_from_log(self):
-        """Put out the oldest that waits in the log and may be dropped; False if there is none."""
+    def _drop(self, bulk_bytes):
+        """Put out the oldest of the kind that has more than its part, where `bulk_bytes` more of
+        what is BULK are to come, else of the other; False if there is none."""
+        messages = self._bulk + (1 if bulk_bytes else 0)
+        has_more = (
+            4 * messages > BULK_QUARTERS * self._most_messages
+            or 4 * (self._bulk_bytes + bulk_bytes) > BULK_QUARTERS * self._most_bytes
+        )
+        order = (kept.BULK, kept.DROPPABLE) if has_more else (kept.DROPPABLE, kept.BULK)
+        for bit in order:
+            if self._drop_from_log(bit) or self._drop_fresh(bit):
+                return True
+        return False
+
+    def _drop_from_log(self, bit):
+        """Put out the oldest of a kind that waits in the log; False if there is none."""
         if not self._unread:
             return False
-        cursor = self._drop_cursor
+        cursor = self._drop_cursors[bit]
         cursor.catch_up(self._cursor)
         while True:
             found = cursor.peek()
             if found is None:
                 return False
             data, at, stop = found
-            packet_id = kept.read_entry(data, at)[0][1]
+            head = kept.read_entry(data, at)[0]
+            packet_id = head[1]
             cursor.advance(stop)
-            if kept.read_message(data, at).rule & kept.DROPPABLE and packet_id not in self._gone:
+            if head[3] & bit and packet_id not in self._gone:
                 self._gone.add(packet_id)
                 self._unread -= 1
+                self._wait(head[3], stop - at, -1)
                 self._settle(packet_id, cursor.segment, stop - at)
                 return True
 
-    def _drop_fresh(self):
+    def _drop_fresh(self, bit):
         for index, one in enumerate(self._fresh):
-            if one.rule & kept.DROPPABLE:
+            if one.rule & bit:
                 size = len(kept.encode_message(self._fresh.pop(index)))
                 self._fresh_bytes -= size
                 self.messages -= 1
                 self.size_bytes -= size
+                self._wait(bit, size, -1)
                 return True
         return False
 
@@ -355,6 +400,7 @@ class Keeper:
             self._released.discard(one.packet_id)
             if not self._unread and len(self._under_way) < self._window:
                 self._under_way[one.packet_id] = (segment, len(entry))
+                self._wait(one.rule, len(entry), -1)
                 self._offer(one, False)
                 self._cursor.move(segment, offset, at + len(entry))
             else:
@@ -365,6 +411,7 @@ class Keeper:
         """The medium did not take it: what has room in the session is sent all the same."""
         for index, one in enumerate(fresh):
             entry = entries[index]
+            self._wait(one.rule, len(entry), -1)
             if len(self._under_way) < self._window:
                 self.unkept += 1
                 self._under_way[one.packet_id] = (None, len(entry))
@@ -402,6 +449,7 @@ class Keeper:
             if one.packet_id in self._gone:
                 continue
             self._unread -= 1
+            self._wait(one.rule, stop - at, -1)
             sent = (segment, cursor.offset) < self._old
             self._put(one, segment, one.packet_id in self._released, sent)
             self._released.discard(one.packet_id)
@@ -420,12 +468,12 @@ class Keeper:
                     break
                 if not self._empty(oldest):
                     break
-            if not self._drop(oldest):
+            if not self._let_go(oldest):
                 break
             segments.pop(0)
         return segments[0] if segments else 0
 
-    def _drop(self, oldest):
+    def _let_go(self, oldest):
         again = [packet_id for packet_id in self._taken if self._taken[packet_id] == oldest]
         if again:
             data = b"".join([kept.encode_mark(kept.TAKEN, packet_id) for packet_id in again])

@@ -12,9 +12,10 @@ from agent.mqtt.exactly_once import DONE, GIVEN, LOST, RELEASED, TAKEN
 MESSAGE = 1  # a message was accepted; the other kinds are those of exactly_once.py
 
 # Bits of a message's rule: it may be dropped for a newer one; it stands here for the second time,
-# because the segment of its first was needed.
+# because the segment of its first was needed; it may be dropped, for others of its kind first.
 DROPPABLE = 1
 MOVED = 2
+BULK = 4
 
 _MESSAGE_HEAD = ">BHBBHHH"
 _HEADS = {

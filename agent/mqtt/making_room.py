@@ -7,6 +7,7 @@ Loaded with the first message that has a rule.
 # The oldest by the same rule that was never sent makes way; it is refused; it is refused and not
 # counted as lost, for its publisher tries again.
 DROP_OLDEST, DROP_NEW, BLOCK = "drop-oldest", "drop-new", "block"
+BULK = "bulk"  # of a keeper: as DROP_OLDEST, but samples and events do not put out each other
 
 _TOPIC, _PAYLOAD, _STATE = 1, 2, 4  # of an entry, see outbox.py
 _NEW = 0
