@@ -243,10 +243,7 @@ class Keeper:
             or 4 * (self._bulk_bytes + bulk_bytes) > BULK_QUARTERS * self._most_bytes
         )
         order = (kept.BULK, kept.DROPPABLE) if has_more else (kept.DROPPABLE, kept.BULK)
-        for bit in order:
-            if self._drop_from_log(bit) or self._drop_fresh(bit):
-                return True
-        return False
+        return any(self._drop_from_log(bit) or self._drop_fresh(bit) for bit in order)
 
     def _drop_from_log(self, bit):
         """Put out the oldest of a kind that waits in the log; False if there is none."""
