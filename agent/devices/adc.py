@@ -44,48 +44,49 @@ class Sensors:
             {
                 "path": path,
                 "name": self._sysfs.read("%s/%s/name" % (_AT, path), ""),
-                "channels": self._channels(path),
+                "channels": _channels(self._sysfs.names(_AT + "/" + path, "in_")),
             }
             for path in self._sysfs.names(_AT, "iio:device")
         ]
 
-    def _channels(self, path):
-        found = set()
-        for name in self._sysfs.names(_AT + "/" + path, "in_"):
-            for end in _ENDS:
-                if name.endswith(end):
-                    found.add(name[3 : -len(end)])
-        return sorted(found)
-
     def read(self, path, channel):
         """One reading of one channel. Raises DeviceError."""
         at = self._sysfs.child(_AT, path)
-        have = self._channels(path)
+        files = self._sysfs.names(at, "in_")
+        have = _channels(files)
         if channel not in have:
             words = "channel %s: it has %s" % (channel, ", ".join(have) or "none")
             raise faults.refusal(path, words)
-        kind = channel.rstrip("0123456789")
-        at = "%s/in_%s" % (at, channel)
-        shared = "%s/%s/in_%s" % (_AT, path, kind)
-        unit = _UNITS.get(kind.split("_")[0].split("-")[0], "")
-        told = self._sysfs.read(at + "_input", "")
-        if told:
-            return {"raw": None, "value": _number(told), "unit": unit}
-        raw = self._sysfs.number(at + "_raw")
-        scale = self._either(at, shared, "_scale")
-        offset = self._either(at, shared, "_offset")
-        if scale is None:
-            return {"raw": raw, "value": None, "unit": unit}
-        return {"raw": raw, "value": (raw + (offset or 0)) * scale, "unit": unit}
+        own, shared = "in_" + channel, "in_" + _kind(channel)
+        unit = _UNITS.get(shared[3:].split("-")[0], "")
+        if own + "_input" in files:
+            return {"raw": None, "value": self._number(at, own + "_input"), "unit": unit}
+        raw = self._sysfs.number("%s/%s_raw" % (at, own))
+        scale, offset = [
+            ([self._number(at, n + end) for n in (own, shared) if n + end in files] or [None])[0]
+            for end in ("_scale", "_offset")
+        ]
+        value = None if scale is None else (raw + (offset or 0)) * scale
+        return {"raw": raw, "value": value, "unit": unit}
 
-    def _either(self, own, shared, what):
-        """A channel's own conversion, or the one of all channels of its kind; None for none."""
-        text = self._sysfs.read(own + what, "") or self._sysfs.read(shared + what, "")
-        return _number(text) if text else None
+    def _number(self, at, name):
+        """What a file holds. Raises DeviceError for what is no number, or has no end."""
+        text = self._sysfs.read(at + "/" + name)
+        try:
+            value = float(text)
+            if value - value == 0:
+                return value
+        except ValueError:
+            pass
+        raise faults.refusal(at, "%s: expected a number, got %r" % (name, text), "failed")
 
 
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _channels(files):
+    """What can be read: in_voltage0_raw is voltage0."""
+    ends = [(name, end) for name in files for end in _ENDS if name.endswith(end)]
+    return sorted({name[3 : -len(end)] for name, end in ends})
+
+
+def _kind(channel):
+    """What channels share files by: voltage of voltage0, accel of accel_x, voltage-voltage."""
+    return "".join([c for c in channel.split("_")[0] if not c.isdigit()])

@@ -1,9 +1,12 @@
-"""The contracts of sensors, pulses, lights and thermometers, through their declarations."""
+"""The contracts of sensors, pulses, lights and thermometers, through their declarations.
+
+On fakes, on a board's `machine`, and in a lab on what its kernel's drivers have found.
+"""
 
 import sys
 
 import fake_machine
-from device_lab import TARGETS
+from device_lab import TARGETS, in_lab, real
 from device_registry import Bench, Job
 from support import raises, skip
 
@@ -32,6 +35,10 @@ def files():
         "bus/iio/devices/iio:device0/in_temp_scale": "125",
         "bus/iio/devices/iio:device0/in_pressure_input": "101.325",
         "bus/iio/devices/iio:device0/in_count0_raw": "7",
+        "bus/iio/devices/iio:device0/in_voltage0-voltage1_raw": "-40",
+        "bus/iio/devices/iio:device0/in_voltage-voltage_scale": "0.25",
+        "bus/iio/devices/iio:device0/in_accel_x_raw": "3",
+        "bus/iio/devices/iio:device0/in_accel_scale": "0.5",
         "class/pwm/pwmchip0/npwm": "2",
         "class/pwm/pwmchip0/export": "",
         "class/leds/green:status/brightness": "0",
@@ -82,6 +89,29 @@ class Linux:
         return int(self.sysfs.files["class/leds/green:status/brightness"])
 
 
+class Lab:
+    """Real drivers: a lab has some of these, by kind."""
+
+    sensor, channel, pulses, light, bus, line = None, "voltage0", None, None, None, None
+
+    def __init__(self):
+        kinds = ("adc", "pwm", "led", "onewire", "sysfs")
+        self.bench = Bench(**{name: real(name) for name in kinds if real(name)})
+        self.sysfs = real("sysfs")
+        if real("adc"):
+            names = [row["path"] for row in real("adc").sensors() if row["name"] == "ads1015"]
+            self.sensor = names[0] if names else None
+        if in_lab("/sys/class/pwm/pwmchip0"):
+            self.pulses = "pwmchip0"
+        if in_lab("/sys/class/leds/input0::capslock"):
+            self.light = "input0::capslock"
+        if in_lab("/sys/bus/w1/devices/" + THERMOMETER):
+            self.bus = "w1"
+        if in_lab("/sys/devices/platform/gpio-sim.0"):
+            chips = real("gpio").chips()
+            self.line = [c["path"] for c in chips if c["label"] == "limpet"][0] + "#5"
+
+
 class Board:
     sensor, channel, pulses, light, bus, line = "adc26", "voltage", "pwm", None, None, "pins#25"
 
@@ -101,10 +131,19 @@ class Board:
 
 
 IMPLEMENTATIONS = [("linux", Linux), ("machine", Board)]
+if in_lab("/dev/uhid"):
+    IMPLEMENTATIONS.append(("lab", Lab))
+
+
+def having(start, what):
+    here = start()
+    if not getattr(here, what):
+        skip("none here")
+    return here
 
 
 def test_a_sensor_is_read_in_its_unit(start):
-    here = start()
+    here = having(start, "sensor")
     told = here.bench.call("adc.read", path=here.sensor, channel=here.channel)
     assert told["unit"] == "mV" and told["value"] > 0 and told["raw"] > 0
     assert here.bench.asked == [("device", here.sensor, 0, 0, False)]
@@ -123,9 +162,29 @@ def test_scales_and_offsets_are_those_of_the_channel_or_its_kind(start):
         ("temp", 100, 6250, "m°C"),
         ("pressure", None, 101.325, "kPa"),
         ("count0", 7, None, ""),
+        ("voltage0-voltage1", -40, -10, "mV"),
+        ("accel_x", 3, 1.5, "m/s2"),
     ):
         told = here.bench.call("adc.read", path=SENSOR, channel=channel)
         assert told == {"raw": raw, "value": value, "unit": unit}, told
+
+
+def test_what_is_no_number_is_said_and_not_told_on(start):
+    here = linux(start)
+    place = {"path": SENSOR, "channel": "pressure"}
+    for text in ("nan", "inf", "-inf", "many", ""):
+        here.sysfs.files["bus/iio/devices/iio:device0/in_pressure_input"] = text
+        error = here.bench.refused("adc.read", **place)
+        assert error.code == "failed" and "in_pressure_input" in error.message, error.message
+        here.sysfs.files["bus/iio/devices/iio:device0/in_voltage1_scale"] = text
+        assert here.bench.refused("adc.read", path=SENSOR, channel="voltage1").code == "failed"
+
+
+def of_kernel(start, what):
+    here = having(start, what)
+    if isinstance(here, Board):
+        skip("a kernel's alone")
+    return here
 
 
 def linux(start):
@@ -135,9 +194,21 @@ def linux(start):
     return here
 
 
+def test_channels_of_a_real_converter_are_told_apart(start):
+    here = having(start, "sensor")
+    if not isinstance(here, Lab):
+        skip("a lab's alone")
+    for channel, value in (("voltage0", 1000), ("voltage1", 250), ("voltage0-voltage1", 750)):
+        told = here.bench.call("adc.read", path=here.sensor, channel=channel)
+        assert told == {"raw": value, "value": value, "unit": "mV"}, told
+
+
 def test_pulses_are_set_and_what_was_is_told(start):
-    here = start()
-    place = {"path": here.pulses, "channel": 1, "period_ns": 1000000}
+    here = having(start, "pulses")
+    channel = 0 if isinstance(here, Lab) else 1
+    place = {"path": here.pulses, "channel": channel, "period_ns": 1000000}
+    here.bench.call("pwm.set", duty_ns=0, enabled=False, **place)
+    del here.bench.asked[:]
     told = here.bench.call("pwm.set", duty_ns=250000, **place)
     assert told["before"]["enabled"] is False
     told = here.bench.call("pwm.set", duty_ns=0, **place)
@@ -145,20 +216,26 @@ def test_pulses_are_set_and_what_was_is_told(start):
         "period_ns": 1000000, "duty_ns": 250000, "enabled": True, "inverted": False
     }  # fmt: skip
     here.bench.call("pwm.set", duty_ns=0, enabled=False, **place)
-    assert here.bench.asked[0] == ("pin", here.pulses, 1, 1, True)
+    assert here.bench.asked[0] == ("pin", here.pulses, channel, channel, True)
     assert "duty_ns" in here.bench.refused("pwm.set", duty_ns=1000001, **place).message
     for path, channel in (("pwmchip9", 0), (here.pulses, 77)):
         here.bench.refused("pwm.set", path=path, channel=channel, period_ns=5, duty_ns=1)
 
 
 def test_a_pulse_never_outgrows_its_period_on_the_way(start):
-    here = linux(start)
-    place = {"path": PULSES, "channel": 0}
-    for period, duty in ((1000, 900), (100, 50), (5000, 5000), (10, 0), (20, 20)):
+    here = of_kernel(start, "pulses")
+    place = {"path": here.pulses, "channel": 0}
+    for period, duty in ((9000, 8000), (900, 450), (5000, 5000), (300, 0), (600, 600)):
         here.bench.call("pwm.set", period_ns=period, duty_ns=duty, **place)
-        assert here.sysfs.files["class/pwm/pwmchip0/pwm0/duty_cycle"] == str(duty)
+        assert here.sysfs.number("class/pwm/pwmchip0/pwm0/duty_cycle") == duty
+    if isinstance(here, Lab):
+        told = here.bench.call("pwm.set", period_ns=900, duty_ns=9, inverted=True, **place)
+        assert told["before"]["period_ns"] == 600 and not told["before"]["inverted"]
+        told = here.bench.call("pwm.set", period_ns=900, duty_ns=9, **place)
+        assert told["before"]["inverted"] and told["before"]["enabled"]
+        return
     del here.sysfs.written[:]
-    here.bench.call("pwm.set", period_ns=20, duty_ns=20, inverted=True, **place)
+    here.bench.call("pwm.set", period_ns=600, duty_ns=600, inverted=True, **place)
     order = [path.rsplit("/", 1)[1] for path, _ in here.sysfs.written]
     assert order == ["enable", "polarity", "period", "duty_cycle", "enable"]
 
@@ -180,11 +257,28 @@ def test_a_light_is_switched_and_a_pattern_puts_all_back(start):
     assert LIGHT in here.bench.refused("led.set", path="red", level=1).message
 
 
+def test_a_real_light_is_lit_and_given_back_to_its_trigger(start):
+    here = having(start, "light")
+    if not isinstance(here, Lab):
+        skip("a lab's alone")
+    told = [row for row in here.bench.call("led.list") if row["path"] == here.light][0]
+    assert (told["most"], told["trigger"]) == (1, "kbd-capslock")
+    here.bench.call("led.blink", path=here.light, pattern=[{"level": 1, "ms": 5}], times=2)
+    assert [row for row in here.bench.call("led.list") if row["path"] == here.light] == [told]
+    for before, level in ((0, 1), (1, 0)):
+        assert here.bench.call("led.set", path=here.light, level=level) == {"before": before}
+        assert here.sysfs.number("class/leds/%s/brightness" % here.light) == level
+    here.sysfs.write("class/leds/%s/trigger" % here.light, "kbd-capslock")
+    assert "at most 1" in here.bench.refused("led.set", path=here.light, level=2).message
+
+
 def test_a_light_on_a_line_is_switched_by_the_same_commands(start):
-    here = start()
+    here = having(start, "line")
     assert here.bench.call("led.set", path=here.line, level=1) == {"before": 0}
     here.bench.call("led.blink", path=here.line, pattern=[{"level": 0, "ms": 1}], times=1)
-    assert here.bench.call("led.set", path=here.line, level=0) == {"before": 1}
+    # a line that nobody holds keeps its level on a board; gpio-sim lets go of it
+    before = 0 if isinstance(here, Lab) else 1
+    assert here.bench.call("led.set", path=here.line, level=0) == {"before": before}
     chip, line = here.line.split("#")
     assert here.bench.asked[0] == ("pin", chip, int(line), int(line), True)
     assert "at most 1" in here.bench.refused("led.set", path=here.line, level=2).message
@@ -193,12 +287,23 @@ def test_a_light_on_a_line_is_switched_by_the_same_commands(start):
         (
             ("led.set", {"path": here.line, "level": 1}),
             ("led.blink", {"path": here.line}),
-            ("adc.read", {"path": here.sensor}),
-            ("pwm.set", {"path": here.pulses, "channel": 0, "period_ns": 9, "duty_ns": 1}),
+            ("adc.read", {"path": here.sensor or SENSOR}),
+            ("pwm.set", {"path": here.pulses or PULSES, "channel": 0, "period_ns": 9, "duty_ns": 1}),
             ("onewire.read", {"device": THERMOMETER}),
             ("onewire.list", {}),
         )
     )
+
+
+def test_a_real_thermometer_measures(start):
+    here = having(start, "bus")
+    if not isinstance(here, Lab):
+        skip("a lab's alone")
+    assert here.bench.call("onewire.list")["devices"] == ["28-000000000001", THERMOMETER]
+    for name, value in ((THERMOMETER, 23125), ("28-000000000001", -10062)):
+        told = here.bench.call("onewire.read", device=name)
+        assert told == {"millidegrees": value, "unit": "m°C"}
+    assert here.bench.refused("onewire.read", device="28-1").code == "unavailable"
 
 
 def test_a_cancelled_pattern_puts_all_back(start):

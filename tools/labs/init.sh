@@ -18,8 +18,15 @@ done
 
 mount -t configfs configfs /sys/kernel/config
 chip=/sys/kernel/config/gpio-sim/lab
-mkdir -p $chip/bank0 && echo 8 > $chip/bank0/num_lines && echo limpet > $chip/bank0/label
+[ -d ${chip%/lab} ] && mkdir -p $chip/bank0 && echo 8 > $chip/bank0/num_lines && echo limpet > $chip/bank0/label
 mkdir -p $chip/bank0/line3 && echo button > $chip/bank0/line3/name && echo 1 > $chip/live
+
+# A chip on SPI is for programs, whatever driver its device tree wants.
+for chip in /sys/bus/spi/devices/*; do
+    [ -e $chip ] || continue
+    echo spidev > $chip/driver_override
+    echo ${chip##*/} > /sys/bus/spi/drivers/spidev/bind
+done
 
 ip link set lo up
 ip link set eth0 up
@@ -37,6 +44,22 @@ if [ -n "$HAS_FILES" ]; then
     cp /etc/*.json /mnt/media
 fi
 
+# The bridge that bridge.py makes, and the chips behind it; "$@" runs it.
+plug_bridge() {
+    [ -e /dev/uhid ] || return
+    "$@" > /dev/console 2>&1 &
+    for turn in $(seq 100); do
+        bus=$(grep -ls MCP2221 /sys/bus/i2c/devices/i2c-*/name) && break
+        sleep 0.1
+    done
+    echo ads1015 0x49 > ${bus%/name}/new_device
+    echo ds2482 0x18 > ${bus%/name}/new_device
+    for turn in $(seq 100); do
+        [ $(ls /sys/bus/w1/devices | grep -c 28-) = 2 ] && break
+        sleep 0.1
+    done
+}
+
 echo "lab: ready after $(cut -d' ' -f1 /proc/uptime) s"
 if [ -n "$SHELL_ASKED" ]; then
     echo "lab: a shell of the guest; the host's files are in /mnt, read-only. Ctrl-A X ends it."
@@ -48,6 +71,18 @@ pull=$(echo /sys/devices/platform/gpio-sim.*/gpiochip*/sim_gpio3/pull)
 [ -e "$pull" ] && while true; do
     for way in pull-up pull-down; do echo $way > $pull; sleep 0.3; done
 done &
+first=${AGENTS%% *}
+if [ -n "$HAS_FILES" ]; then
+    plug_bridge chroot /mnt ${first#*=} $ROOT/tools/labs/bridge.py
+else
+    plug_bridge /bin/${first%%=*} --python /bridge.py
+fi
+for agent in $AGENTS; do
+    [ -n "$CHECKS" -a -z "$HAS_FILES" ] || break
+    cd / && LIMPET_LAB=1 /bin/${agent%%=*} --python -X heapsize=2m tests/run.py --frozen $CHECKS \
+        > /dev/console 2>&1
+    echo "lab: checked ${agent%%=*}, status $?"
+done
 [ -z "$HAS_FILES" ] && for agent in $AGENTS; do
     name=${agent%%=*}
     (
@@ -68,7 +103,6 @@ done
     done
 done
 [ -n "$HAS_FILES" ] || while true; do sleep 1000; done
-first=${AGENTS%% *}
 chroot /mnt ${first#*=} $ROOT/tools/labs/uinput_keys.py > /dev/console 2>&1 &
 for agent in $AGENTS; do
     [ -n "$CHECKS" ] || break

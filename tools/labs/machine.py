@@ -4,10 +4,12 @@ The one rule: the guest sees this machine's files read-only, and writes into its
 it prints goes to a file. It is ended by its own process, never by name.
 """
 
+import glob
 import json
 import os
 import subprocess
 import tempfile
+import time
 from collections import namedtuple
 
 from labs import initramfs, materials
@@ -47,6 +49,13 @@ KINDS = {
             "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
         ],
         "ttyAMA0", ["-device", "pci-serial,chardev=line"], "/run/", False,
+    ),
+    "sabrelite": Kind(
+        [
+            "-M", "sabrelite", "-net", "nic,netdev=net", "-netdev", "user,id=net",
+            "-device", "lsm303dlhc_mag,bus=i2c-bus.0,address=0x1e",
+        ],
+        "ttymxc0", ["-serial", "chardev:line"], "/run/", False,
     ),
 }  # fmt: skip
 
@@ -106,6 +115,8 @@ class Machine:
             "-display", "none", "-monitor", "none", "-action", "watchdog=reset",
             "-chardev", self._line,
         ]  # fmt: skip
+        if parts.tree:
+            command += ["-dtb", parts.tree]
         if self._interactive:
             self._process = subprocess.Popen(command + ["-serial", "mon:stdio"] + self._kind.line)
         else:
@@ -119,6 +130,17 @@ class Machine:
     def wait(self, timeout_s=None):
         """Wait until the guest ends by itself; returns QEMU's status."""
         return self._process.wait(timeout_s)
+
+    def wait_for_checks(self, timeout_s):
+        """Wait until all checks are through, on each agent; returns what the console told."""
+        end = time.monotonic() + timeout_s
+        told = ""
+        while told.count("lab: checked ") < len(self._agents) and time.monotonic() < end:
+            time.sleep(0.2)
+            if os.path.exists(self.console):  # QEMU has made it
+                with open(self.console, errors="replace") as file:
+                    told = file.read()
+        return told
 
     def close(self):
         """End the guest."""
@@ -144,6 +166,11 @@ class Machine:
         order = "\n".join([os.path.basename(path) for path in parts.modules]) + "\n"
         archive.file("modules/order", order.encode())
         archive.file("init", _read(os.path.join(_HERE, "init.sh")))
+        if not self._kind.has_files:
+            for name in ("bridge.py", "chips.py"):
+                archive.file(name, _read(os.path.join(_HERE, name)))
+            if self._checks:
+                _add_tests(archive)
         if self._is_first:
             name, program, workers = self._agents[0]
             archive.file("first", _read(program))
@@ -181,6 +208,14 @@ class Machine:
 def folder():
     """A new folder for one machine's files; its maker removes it."""
     return tempfile.mkdtemp(prefix="limpet-lab-")
+
+
+def _add_tests(archive):
+    """The portable tests of devices, with what they import."""
+    for folder in ("tests", "tests/contract"):
+        archive.folder(folder)
+        for path in sorted(glob.glob(os.path.join(ROOT, folder, "*.py"))):
+            archive.file("%s/%s" % (folder, os.path.basename(path)), _read(path))
 
 
 def _read(path):

@@ -20,13 +20,24 @@ from provision.steps import step
 
 SUITE = "forky"
 
-# kernel and modules: paths; modules in the order to load them; busybox and qemu: programs
-Materials = namedtuple("Materials", ("kernel", "modules", "busybox", "qemu", "release"))
+# kernel and modules: paths; modules in the order to load them; busybox and qemu: programs; tree: the
+# path of the board's device tree, None where QEMU makes one
+Materials = namedtuple("Materials", ("kernel", "modules", "busybox", "qemu", "release", "tree"))
 
-# By Debian's name of the architecture: the modules that its lab loads, the program that emulates
-# it, the package that this is in, the folders of its firmware.
-_KINDS = {
-    "amd64": (
+# architecture  Debian's name of it, and `flavour` the kernel's, which often is the same
+# modules       what the lab loads
+# qemu          the program that emulates it, `package` what this is in, `firmware` its folders of that
+# tree          the board's device tree, '' where QEMU makes one
+Recipe = namedtuple(
+    "Recipe", ("architecture", "flavour", "modules", "qemu", "package", "firmware", "tree")
+)
+
+# A USB bridge made by labs/bridge.py, and what hangs on it.
+_BRIDGE = ["uhid", "hid-mcp2221", "ti-ads1015", "ds2482", "w1_therm"]
+_RECIPES = {
+    "amd64": Recipe(
+        "amd64",
+        "amd64",
         [
             "virtio_pci",
             "9p",
@@ -43,46 +54,80 @@ _KINDS = {
             "softdog",
             "i6300esb",
             "rtc-cmos",
+            *_BRIDGE,
         ],
         "qemu-system-x86_64",
         "qemu-system-x86",
         ("seabios", "qemu"),
+        "",
     ),
-    "arm64": (
+    "arm64": Recipe(
+        "arm64",
+        "arm64",
         ["virtio_pci", "virtio_net", "configfs", "i2c-dev", "gpio-sim", "softdog", "i6300esb"],
         "qemu-system-aarch64",
         "qemu-system-arm",
         ("qemu",),
+        "",
     ),
-    "armhf": (["virtio_mmio", "virtio_net"], "qemu-system-arm", "qemu-system-arm", ("qemu",)),
+    "armhf": Recipe(
+        "armhf",
+        "armmp",
+        ["virtio_mmio", "virtio_net"],
+        "qemu-system-arm",
+        "qemu-system-arm",
+        ("qemu",),
+        "",
+    ),
+    "sabrelite": Recipe(
+        "armhf",
+        "armmp",
+        [
+            "configfs",
+            "nvmem-imx-ocotp",
+            "fec",
+            "spi-imx",
+            "i2c-imx",
+            "i2c-dev",
+            "gpio-mxc",
+            "pwm-imx27",
+            "imx2_wdt",
+            "gpio-sim",
+            *_BRIDGE,
+        ],
+        "qemu-system-arm",
+        "qemu-system-arm",
+        ("qemu",),
+        "imx6q-sabrelite.dtb",
+    ),
 }
-_FLAVOURS = {"armhf": "armmp"}  # where the kernel's name is not the architecture's
 
 
 def get(kind="amd64"):
     """The Materials of a lab, fetched first where they are missing. Raises Unavailable."""
-    modules = _KINDS[kind][0]
-    mark = hashlib.sha256(" ".join(modules).encode()).hexdigest()[:8]
+    recipe = _RECIPES[kind]
+    mark = hashlib.sha256(" ".join([*recipe.modules, recipe.tree]).encode()).hexdigest()[:8]
     home = cache.path("labs/%s-%s" % (kind, mark))
     if not os.path.islink(home):
-        _fetch_guest(home, kind, modules, mark)
+        _fetch_guest(home, recipe, mark)
     with open(os.path.join(home, "order"), encoding="utf-8") as file:
         modules = [os.path.join(home, "modules", name) for name in file.read().split()]
     return Materials(
         os.path.join(home, "vmlinuz"),
         modules,
         os.path.join(home, "busybox"),
-        _qemu(kind),
+        _qemu(recipe),
         os.path.basename(os.readlink(home)),
+        os.path.join(home, "tree") if recipe.tree else None,
     )
 
 
-def _fetch_guest(link, kind, modules, mark):
-    archive = debian.Archive(SUITE, kind)
-    release = _newest(archive, kind)
+def _fetch_guest(link, recipe, mark):
+    archive = debian.Archive(SUITE, recipe.architecture)
+    release = _newest(archive, recipe)
     made = cache.made(
         "labs/%s-%s" % (release, mark),
-        lambda target: _unpack(archive, release, modules, target),
+        lambda target: _unpack(archive, release, recipe, target),
     )
     with cache.lock("labs"):
         if os.path.lexists(link):
@@ -90,17 +135,19 @@ def _fetch_guest(link, kind, modules, mark):
         os.symlink(os.path.basename(made), link)
 
 
-def _newest(archive, kind):
-    flavour = _FLAVOURS.get(kind, kind)
+def _newest(archive, recipe):
+    flavour = recipe.flavour
     words = r"^ *Depends: linux-image-(7\.[0-9][^ ]*-%s)$" % flavour
     found = re.search(words, archive.depends("linux-image-" + flavour), re.MULTILINE)
     if not found:
-        raise Unavailable("Debian %s has no kernel of series 7 for %s" % (SUITE, kind))
+        raise Unavailable("Debian %s has no kernel of series 7 for %s" % (SUITE, flavour))
     return found[1]
 
 
-def _unpack(archive, release, modules, target):
+def _unpack(archive, release, recipe, target):
     names = ["linux-binary-" + release, "linux-modules-" + release, "busybox-static"]
+    if recipe.tree:
+        names.append("linux-base-" + release)
     whole = os.path.join(target, "whole")
     os.mkdir(whole)
     with step("fetching the lab's kernel %s from Debian %s" % (release, SUITE)):
@@ -111,7 +158,9 @@ def _unpack(archive, release, modules, target):
         os.path.join(whole, "bin/busybox")
     )
     shutil.move(busybox[0], os.path.join(target, "busybox"))
-    _keep_modules(tree, modules, target)
+    _keep_modules(tree, recipe.modules, target)
+    if recipe.tree:
+        shutil.move(os.path.join(tree, "dtb", recipe.tree), os.path.join(target, "tree"))
     shutil.rmtree(whole)
 
 
@@ -145,10 +194,9 @@ def _key(name):
     return name.replace("-", "_")
 
 
-def _qemu(kind):
-    _, program, package, firmware = _KINDS[kind]
-    found = shutil.which(program)
-    return [found] if found else _unpacked_qemu(program, package, firmware)
+def _qemu(recipe):
+    found = shutil.which(recipe.qemu)
+    return [found] if found else _unpacked_qemu(recipe.qemu, recipe.package, recipe.firmware)
 
 
 def _unpacked_qemu(program, package, firmware):
