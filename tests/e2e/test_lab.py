@@ -7,10 +7,10 @@ import json
 import shutil
 import time
 from base64 import b64decode, b64encode
-from collections import namedtuple
 
 import pytest
 from conftest import Caller, FieldDevice
+from lab_calls import Device, allow, call, refusal
 from labs import machine
 from provision import Unavailable, runtimes
 
@@ -21,9 +21,8 @@ BOOT_S = 150  # of patience, on a busy machine; 20 s to the drivers, 15 more to 
 EDU = (0x1234, 0x11E8)
 TESTDEV = (0x1B36, 0x0005)
 LINE, UNIT = "/dev/ttyS1", 7
+LIGHT, THERMOMETER = "input0::capslock", "28-000005e2fdc3"
 INDEX, VALUE = 0x70, 0x71  # ports of the CMOS clock
-
-Device = namedtuple("Device", ("name", "caller"))
 
 
 @pytest.fixture(scope="module")
@@ -67,31 +66,24 @@ def device(lab, request):
     slot = edu_slot(found)
     board = bar_of(found, EDU, 0)["address"]
     port = slot_of(found, TESTDEV) + "/bar1"
-    hardware = [
-        {"kind": "modbus", "where": "%s/%d" % (LINE, UNIT), "last": 499999, "write": True},
-        {"kind": "bus", "where": LINE, "write": True},
-        {"kind": "device", "where": "/dev/rtc0", "write": True},
-        {"kind": "memory", "where": "physical", "first": board, "last": board + 7, "write": True},
-        {"kind": "memory", "where": "ports", "first": INDEX, "last": VALUE, "write": True},
-        {"kind": "pci", "where": port, "last": 63, "write": True},
-        {"kind": "ioctl", "where": TAPE, "first": MTIOCTOP, "last": MTIOCTOP, "write": True},
+    spans = [
+        {"kind": "modbus", "where": "%s/%d" % (LINE, UNIT), "last": 499999},
+        {"kind": "bus", "where": LINE},
+        {"kind": "device", "where": "/dev/rtc0"},
+        {"kind": "memory", "where": "physical", "first": board, "last": board + 7},
+        {"kind": "memory", "where": "ports", "first": INDEX, "last": VALUE},
+        {"kind": "pci", "where": port, "last": 63},
+        {"kind": "ioctl", "where": TAPE, "first": MTIOCTOP, "last": MTIOCTOP},
         {"kind": "ioctl", "where": keys_path(found), "first": 0, "last": 0, "write": False},
-        {"kind": "pin", "where": CHIP, "first": 0, "last": 5, "write": True},
-        {"kind": "pci", "where": slot + "/bar0", "first": 0, "last": 0xFF, "write": True},
-        {"kind": "bus", "where": stub_path(found), "first": 0x48, "last": 0x48, "write": True},
+        {"kind": "pin", "where": CHIP, "first": 0, "last": 5},
+        {"kind": "pci", "where": slot + "/bar0", "first": 0, "last": 0xFF},
+        {"kind": "bus", "where": stub_path(found), "first": 0x48, "last": 0x48},
+        {"kind": "device", "where": sensor_path(found), "write": False},
+        {"kind": "device", "where": LIGHT},
+        {"kind": "bus", "where": "w1", "write": False},
     ]
-    call(found, "policy.set", {"hardware": hardware})
+    allow(found, *spans)
     return found
-
-
-def call(device, method, params=None):
-    reply = device.caller.call(device, method, params)
-    assert "result" in reply, reply
-    return reply["result"]
-
-
-def refusal(device, method, params):
-    return device.caller.call(device, method, params)["error"]
 
 
 def function(device, ids):
@@ -122,6 +114,10 @@ def stub_path(device):
     found = [bus["path"] for bus in call(device, "i2c.list") if "stub" in bus["name"]]
     assert len(found) == 1
     return found[0]
+
+
+def sensor_path(device):
+    return [each["path"] for each in call(device, "adc.list") if each["name"] == "ads1015"][0]
 
 
 def tape(device, operation, **params):
@@ -199,6 +195,35 @@ def test_a_register_of_a_chip_goes_there_and_back(device):
         assert call(device, "i2c.read", dict(place, size=len(data))) == {"data": data}
     assert call(device, "i2c.write", dict(place, data=[7])) == {"before": [1]}
     assert refusal(device, "i2c.read", dict(place, address=0x49))["code"] == "denied"
+
+
+def test_a_converter_tells_its_channels_apart(device):
+    path = sensor_path(device)
+    for channel, value in (("voltage0", 1000), ("voltage1", 250), ("voltage0-voltage1", 750)):
+        told = call(device, "adc.read", {"path": path, "channel": channel})
+        assert told == {"raw": value, "value": value, "unit": "mV"}
+    assert "voltage0" in refusal(device, "adc.read", {"path": path, "channel": "smell"})["message"]
+    other = [each for each in call(device, "adc.list") if each["name"] == "mcp2221"][0]["path"]
+    assert refusal(device, "adc.read", {"path": other, "channel": "voltage0"})["code"] == "denied"
+
+
+def test_thermometers_are_found_and_read(device):
+    found = ["28-000000000001", THERMOMETER]
+    assert call(device, "onewire.list") == {"devices": found}
+    for name, value in zip(found, (-10062, 23125), strict=True):
+        told = call(device, "onewire.read", {"device": name})
+        assert told == {"millidegrees": value, "unit": "m°C"}
+
+
+def test_a_keyboards_light_is_lit_and_blinks(device):
+    told = [each for each in call(device, "led.list") if each["path"] == LIGHT]
+    assert told[0]["most"] == 1
+    for before, level in ((0, 1), (1, 0)):
+        assert call(device, "led.set", {"path": LIGHT, "level": level}) == {"before": before}
+    steps = [{"level": 1, "ms": 5}, {"level": 0, "ms": 5}]
+    assert call(device, "led.blink", {"path": LIGHT, "pattern": steps, "times": 3}) == {}
+    denied = {"path": "input0::numlock", "level": 1}
+    assert refusal(device, "led.set", denied)["code"] == "denied"
 
 
 def test_edu_computes_a_factorial_through_its_bar(device):
@@ -300,7 +325,7 @@ def test_what_the_policy_does_not_allow_is_denied(device):
 
 def test_capabilities_tell_their_back_ends(device):
     told = call(device, "device.list")
-    names = "ioctl tape input gpio pci window uart i2c rtc memory watchdog modbus"
+    names = "ioctl tape input gpio pci window uart i2c rtc memory watchdog modbus adc led onewire"
     for name in names.split(" "):
         assert "backend" in told[name], told
 
@@ -310,8 +335,7 @@ def test_a_watchdog_that_starves_restarts_the_machine_and_the_agent_tells_why(la
     starved = Device(AGENTS[0][0], lab)
     timer = [each for each in call(starved, "watchdog.list") if "i6300" in each["name"]][0]
     assert not timer["active"] and timer["reset_causes"] == []
-    allowed = {"kind": "device", "where": timer["path"], "write": True}
-    call(starved, "policy.set", {"hardware": [allowed]})
+    allow(starved, {"kind": "device", "where": timer["path"]})
     words = {"path": timer["path"], "timeout_s": 4, "feed": "caller"}
     assert call(starved, "watchdog.start", words) == {"timeout_s": 4}
     fed_until = time.monotonic() + 6

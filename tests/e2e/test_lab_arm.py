@@ -8,9 +8,10 @@ import shutil
 import pytest
 from conftest import Caller, FieldDevice
 from firmwares import linux
+from lab_calls import Device, allow, call
 from labs import machine
 from provision import Unavailable
-from test_lab import BOOT_S, Device
+from test_lab import BOOT_S
 
 NAME, UNIT, LINE = "lab-limpetd", 7, "/dev/ttyS0"
 
@@ -42,16 +43,6 @@ def device(broker):
         shutil.rmtree(folder)
 
 
-def call(device, method, params=None):
-    reply = device.caller.call(device, method, params)
-    assert "result" in reply, reply
-    return reply["result"]
-
-
-def allow(device, **span):
-    call(device, "policy.set", {"hardware": [dict(span, write=True)]})
-
-
 def test_it_is_a_32_bit_program_on_a_64_bit_machine(device):
     runtime = call(device, "system.info")["runtime"]
     assert "arm" in runtime["machine"].lower(), runtime
@@ -66,7 +57,7 @@ def test_lines_of_the_machines_own_chip_and_of_a_simulated_one(device):
     assert "limpet" in chips and any("pl061" in label for label in chips), list(chips)
     for label in chips:
         path = chips[label]["path"]
-        allow(device, kind="pin", where=path, first=0, last=7)
+        allow(device, {"kind": "pin", "where": path, "first": 0, "last": 7})
         told = call(device, "gpio.write", {"path": path, "line": 1, "value": 1})
         assert told["value"] == 1 and told["before"] in (0, 1)
         assert call(device, "gpio.read", {"path": path, "line": 0})["value"] in (0, 1)
@@ -75,7 +66,7 @@ def test_lines_of_the_machines_own_chip_and_of_a_simulated_one(device):
 def test_the_clock_is_read_and_set(device):
     clock = call(device, "rtc.list")[0]
     assert "pl031" in clock["name"]
-    allow(device, kind="device", where=clock["path"])
+    allow(device, {"kind": "device", "where": clock["path"]})
     now = call(device, "rtc.read", {"path": clock["path"]})["unix_s"]
     told = call(device, "rtc.set", {"path": clock["path"], "unix_s": 1800000000})
     assert abs(told["before"] - now) < 60
@@ -84,7 +75,7 @@ def test_the_clock_is_read_and_set(device):
 
 
 def test_a_field_device_on_a_serial_line_is_read_and_written(device):
-    allow(device, kind="modbus", where="%s/%d" % (LINE, UNIT), last=499999)
+    allow(device, {"kind": "modbus", "where": "%s/%d" % (LINE, UNIT), "last": 499999})
     place = {"path": LINE, "unit": UNIT, "line": {"baud": 115200}}
     told = call(device, "modbus.read", dict(place, address=10, count=4))
     assert told == {"values": [30, 33, 36, 39]}
@@ -94,7 +85,7 @@ def test_a_field_device_on_a_serial_line_is_read_and_written(device):
 
 def test_a_watchdog_is_armed_fed_and_stopped(device):
     timer = [each for each in call(device, "watchdog.list") if "i6300" in each["name"]][0]
-    allow(device, kind="device", where=timer["path"])
+    allow(device, {"kind": "device", "where": timer["path"]})
     words = {"path": timer["path"], "timeout_s": 30}
     assert call(device, "watchdog.start", words) == {"timeout_s": 30}
     call(device, "watchdog.feed", {"path": timer["path"]})

@@ -79,7 +79,7 @@ else
 fi
 for agent in $AGENTS; do
     [ -n "$CHECKS" -a -z "$HAS_FILES" ] || break
-    cd / && LIMPET_LAB=1 /bin/${agent%%=*} --python -X heapsize=2m tests/run.py --frozen $CHECKS \
+    cd / && LIMPET_LAB=1 TMPDIR=/run /bin/${agent%%=*} --python -X heapsize=2m tests/run.py --frozen $CHECKS \
         > /dev/console 2>&1
     echo "lab: checked ${agent%%=*}, status $?"
 done

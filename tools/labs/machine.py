@@ -7,6 +7,7 @@ it prints goes to a file. It is ended by its own process, never by name.
 import glob
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -53,7 +54,7 @@ KINDS = {
     "sabrelite": Kind(
         [
             "-M", "sabrelite", "-net", "nic,netdev=net", "-netdev", "user,id=net",
-            "-device", "lsm303dlhc_mag,bus=i2c-bus.0,address=0x1e",
+            "-device", "ds1338,bus=i2c-bus.0,address=0x68",
         ],
         "ttymxc0", ["-serial", "chardev:line"], "/run/", False,
     ),
@@ -66,6 +67,7 @@ class Machine:
     """One guest. `agents` is a list of (name, interpreter's path, workers).
 
     `checks` are test files that run in it on each interpreter, instead of agents; then it ends.
+    Where it has none of this machine's files, the agents start after them.
     `line_port` is a port here that its second serial line is connected to; `kind` one of KINDS.
     An agent that is one static file may have `limit_kib` of address space, and no more; with
     `is_first` it is the guest's first process, and busybox what it runs for drivers.
@@ -203,6 +205,14 @@ class Machine:
             "mqtt": mqtt,
             "log": "debug",
         }
+
+
+def passed_checks(told, names):
+    """How many checks passed on each agent, by what the console told; AssertionError for others."""
+    for name in names:
+        if "lab: checked %s, status 0" % name not in told:
+            raise AssertionError("the checks on %s did not pass" % name)
+    return [int(count) for count in re.findall(r"^(\d+) passed, 0 failed", told, re.MULTILINE)]
 
 
 def folder():

@@ -1,0 +1,35 @@
+"""What the tests of labs share: an agent in a guest, and calls that last as long as they need."""
+
+import time
+from collections import namedtuple
+
+PATIENCE_S = 60
+
+Device = namedtuple("Device", ("name", "caller"))
+
+
+def call(device, method, params=None):
+    """The result of a call, also where it became a job meanwhile."""
+    reply = device.caller.call(device, method, params)
+    assert "result" in reply, reply
+    result = reply["result"]
+    if not isinstance(result, dict) or set(result) != {"job"}:
+        return result
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        state = device.caller.call(device, "job.get", result)["result"]
+        if "result" in state or "error" in state:
+            assert "result" in state, state
+            return state["result"]
+        time.sleep(0.1)
+    raise AssertionError("%s did not end" % method)
+
+
+def refusal(device, method, params):
+    """The error that a call must end in."""
+    return device.caller.call(device, method, params)["error"]
+
+
+def allow(device, *spans):
+    """Let the device's policy allow these and no others, to write too."""
+    call(device, "policy.set", {"hardware": [dict({"write": True}, **span) for span in spans]})
