@@ -14,7 +14,7 @@ MAX_EDGES = 256
 
 
 def _list(hardware, params):
-    return hardware.use("gpio").chips()
+    return hardware.use("gpio").chips(params["path"], params["first"])
 
 
 def _allow(hardware, params, write):
@@ -44,6 +44,8 @@ def _wait(hardware, params, job):
 
 
 _CHIP = path("the chip, /dev/gpiochip0; on a board pins")
+_ONE = schema.text("path", "", high=64, about="this chip alone")
+_FIRST = schema.integer("first", 0, low=0, high=0xFFFFFFFF, about="tell lines from this on")
 _LINE = schema.integer("line", low=0, high=0xFFFFFFFF, about="its number on the chip")
 _VALUE = schema.integer("value", low=0, high=1, about="after active_low")
 _BIAS = schema.text("bias", "as-is", choices=gpio.BIASES)
@@ -54,7 +56,8 @@ _MOST = schema.integer("most", 1, low=1, high=MAX_EDGES, about="edges at most")
 _WAIT = schema.integer("wait_ms", 1000, low=0, high=600000, unit="ms", about="for the first")
 
 COMMANDS = (
-    ("list", _list, (), "read", "repeat", "Every chip with its lines: name, user, flags."),
+    ("list", _list, (_ONE, _FIRST), "read", "repeat",
+     "Every chip: count of lines, of which 40 are told: name, user, flags."),
     ("read", _read, (_CHIP, _LINE, _BIAS, _LOW), "act", "repeat",
      "The value of a line, made an input. {value}", INLINE),
     ("write", _write, (_CHIP, _LINE, _VALUE, _LOW), "act", "once",

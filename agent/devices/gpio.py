@@ -1,9 +1,11 @@
 """Lines of a GPIO chip: who uses them, their values, their edges.
 
-Contract: `chips()` lists; `open_inputs` and `open_outputs` give Lines, held until closed. A line
-that somebody else holds is `busy`; values are what the caller means, after `active_low`; edges
-carry the kernel's monotonic time in ns and a number each, so that lost ones show; closing Lines
-gives them back, and what an output then does is the chip's affair. Source: linux/gpio.h, v2.
+Contract: `chips(path, first)` lists all chips, or the one at `path`: `count` of its lines, and of
+these, from `first` on, MOST_TOLD in one answer; `open_inputs` and `open_outputs` give Lines, held
+until closed. A line that somebody else holds is `busy`; values are what the caller means, after
+`active_low`; edges carry the kernel's monotonic time in ns and a number each, so that lost ones
+show; closing Lines gives them back, and what an output then does is the chip's affair. Source:
+linux/gpio.h, v2.
 """
 
 import struct
@@ -14,6 +16,7 @@ from agent.devices.listing import ask_all
 START = "/dev/gpiochip"
 CONSUMER = "limpet"
 MAX_LINES = 64
+MOST_TOLD = 40  # lines in one listing: 8 KB takes them, with the longest names and all flags
 MAX_DEBOUNCE_US = 0xFFFFFFFF
 
 FLAGS = (
@@ -47,9 +50,20 @@ class Chips:
     def __init__(self, transport):
         self._transport = transport
 
-    def chips(self):
-        """Every chip with its lines, or its error."""
-        return ask_all(self._transport, START, describe)
+    def chips(self, path="", first=0):
+        """Chips with their lines, or their errors. Raises DeviceError for one that is not here."""
+        room = MOST_TOLD
+
+        def tell(device):
+            nonlocal room
+            words = describe(device, first, room)
+            room -= len(words["lines"])
+            return words
+
+        found = ask_all(self._transport, START, tell, path)
+        if path and not found:
+            raise faults.refusal(path, "no chip; gpio.list tells which there are", "unavailable")
+        return found
 
     def value_before(self, path, offset, options):
         """What is on a line that is to be driven; its direction stays as it is meanwhile."""
@@ -66,16 +80,18 @@ class Chips:
         return open_outputs(self._transport, path, offsets, values, options)
 
 
-def describe(device):
-    """A chip and all its lines, as a dict of JSON."""
+def describe(device, first=0, most=MOST_TOLD):
+    """A chip and so many of its lines, as a dict of JSON."""
     chip = device.ask("GPIO_GET_CHIPINFO")
     lines = []
-    for offset in range(chip["lines"]):
+    for offset in range(first, min(chip["lines"], first + most)):
         told = device.tell("GPIO_V2_GET_LINEINFO", {"offset": offset})
         flags = [name for bit, name in FLAGS if told["flags"] & bit]
         words = {"line": offset, "name": told["name"], "user": told["consumer"], "flags": flags}
         lines.append(words)
-    return {"name": chip["name"], "label": chip["label"], "lines": lines}
+    words = {"name": chip["name"], "label": chip["label"], "count": chip["lines"]}
+    words["lines"] = lines
+    return words
 
 
 def open_inputs(transport, path, offsets, options):

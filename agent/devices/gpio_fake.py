@@ -9,12 +9,13 @@ _ROOM = 16  # edges that the kernel keeps for each request by default
 
 
 class FakeChip(Driver):
-    """`target` is the machine whose requests it understands."""
+    """`target` is the machine whose requests it understands; `name` what most lines are called."""
 
     kind = 0xB4
 
-    def __init__(self, target, count=8):
+    def __init__(self, target, count=8, name=""):
         super().__init__(target)
+        self._name = name
         self.answers = {
             "GPIO_GET_CHIPINFO": self._chip_info,
             "GPIO_V2_GET_LINEINFO": self._line_info,
@@ -38,7 +39,7 @@ class FakeChip(Driver):
     def _line_info(self, words):
         offset = self._checked(words["offset"])
         lines = self._held.get(offset)
-        told = {"offset": offset, "name": "button" if offset == 3 else ""}
+        told = {"offset": offset, "name": "button" if offset == 3 else self._name}
         told["flags"] = 4 if lines is None else lines.flags | 1
         told["consumer"] = "" if lines is None else lines.consumer
         return told

@@ -23,8 +23,10 @@ def make(use):
 class Chips:
     """Pins by number."""
 
-    def chips(self):
-        """The one there is, with the names that the board gives its pins."""
+    def chips(self, path="", first=0):
+        """The one there is, with the names that the board gives its pins, uncounted."""
+        if path:
+            _check_path(path)
         names = getattr(machine.Pin, "board", None)
         return [{"path": PATH, "label": "machine.Pin", "names": _public(names), "lines": []}]
 

@@ -31,11 +31,11 @@ def survey(paths, describe):
     return found
 
 
-def ask_all(transport, start, describe):
-    """The survey of device files, each open while `describe(device)` asks it."""
+def ask_all(transport, start, describe, alone=""):
+    """The survey of device files, or one `alone`, each open while `describe(device)` asks it."""
 
     def ask(path):
         with transport.open(path) as device:
             return describe(device)
 
-    return survey(transport.files(start), ask)
+    return survey([path for path in transport.files(start) if alone in ("", path)], ask)

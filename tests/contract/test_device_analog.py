@@ -295,7 +295,10 @@ def test_a_light_on_a_line_is_switched_by_the_same_commands(start):
             ("led.set", {"path": here.line, "level": 1}),
             ("led.blink", {"path": here.line}),
             ("adc.read", {"path": here.sensor or SENSOR}),
-            ("pwm.set", {"path": here.pulses or PULSES, "channel": 0, "period_ns": 9, "duty_ns": 1}),
+            (
+                "pwm.set",
+                {"path": here.pulses or PULSES, "channel": 0, "period_ns": 9, "duty_ns": 1},
+            ),
             ("onewire.read", {"device": THERMOMETER}),
             ("onewire.list", {}),
         )

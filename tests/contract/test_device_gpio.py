@@ -1,14 +1,16 @@
 """The GPIO contract, on fake chips of several machines and on gpio-sim where a lab has it."""
 
+import json
 import sys
 
 import fake_machine
-from device_lab import implementations
+from device_lab import TARGETS, implementations
 from support import raises, skip
 
 from agent.devices import gpio
 from agent.devices.faults import DeviceError
 from agent.devices.gpio_fake import FakeChip
+from agent.devices.ioctl_fake import FakeTransport
 
 PATH = "/dev/gpiochip0"
 
@@ -80,12 +82,31 @@ def outputs(here, offsets, values, **options):
 def test_a_chip_tells_its_lines(start):
     here = start()
     told = [chip for chip in here.chips.chips() if chip["path"] == here.path][0]
+    for path in ("/dev/null", "/dev/gpiochip77", here.path + "0"):
+        assert raises(DeviceError, here.chips.chips, path).code == "unavailable"
     if isinstance(here, Board):
-        assert told["label"] == "machine.Pin"
+        assert told["label"] == "machine.Pin" and here.chips.chips(here.path) == [told]
         return
-    assert told["label"] == "limpet" and len(told["lines"]) == 8
+    alone = here.chips.chips(here.path, 6)
+    assert len(alone) == 1 and [line["line"] for line in alone[0]["lines"]] == [6, 7]
+    assert told["label"] == "limpet" and len(told["lines"]) == told["count"] == 8
     assert told["lines"][3]["name"] == "button" and told["lines"][3]["line"] == 3
     assert told["lines"][3]["user"] == ""
+
+
+def test_what_very_many_lines_tell_fits_into_one_answer(start):
+    if isinstance(start(), Board):
+        skip("a board tells no lines")
+    target = TARGETS[0][1]
+    chips = {"/dev/gpiochip%d" % number: FakeChip(target, 32, "x" * 31) for number in range(7)}
+    transport = FakeTransport(chips, target)
+    held = gpio.open_outputs(transport, "/dev/gpiochip0", [0], [0], {"active_low": True})
+    found = gpio.Chips(transport).chips()
+    assert [len(chip["lines"]) for chip in found] == [32, 8, 0, 0, 0, 0, 0]
+    assert [chip["count"] for chip in found] == [32] * 7
+    assert len(json.dumps(found)) < 7000
+    held.close()
+    assert transport.open_files == 0
 
 
 def test_outputs_drive_from_the_first_moment_and_when_set(start):

@@ -208,7 +208,7 @@ class Machine:
 
 
 def passed_checks(told, names):
-    """How many checks passed on each agent, by what the console told; AssertionError for others."""
+    """How many checks passed on each agent, as the console told; AssertionError for failures."""
     for name in names:
         if "lab: checked %s, status 0" % name not in told:
             raise AssertionError("the checks on %s did not pass" % name)

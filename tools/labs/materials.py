@@ -20,13 +20,13 @@ from provision.steps import step
 
 SUITE = "forky"
 
-# kernel and modules: paths; modules in the order to load them; busybox and qemu: programs; tree: the
-# path of the board's device tree, None where QEMU makes one
+# kernel and modules: paths; modules in the order to load them; busybox and qemu: programs; tree:
+# the path of the board's device tree, None where QEMU makes one
 Materials = namedtuple("Materials", ("kernel", "modules", "busybox", "qemu", "release", "tree"))
 
 # architecture  Debian's name of it, and `flavour` the kernel's, which often is the same
 # modules       what the lab loads
-# qemu          the program that emulates it, `package` what this is in, `firmware` its folders of that
+# qemu          the program that emulates it; `package` holds it, `firmware` are its folders there
 # tree          the board's device tree, '' where QEMU makes one
 Recipe = namedtuple(
     "Recipe", ("architecture", "flavour", "modules", "qemu", "package", "firmware", "tree")
