@@ -425,6 +425,24 @@ def test_qos_2_is_delivered_in_four_steps(feed):
         assert peer.say(ack(0x70, 1)) == [Delivered(1, 0)]
 
 
+def test_every_acknowledgement_may_come_twice(feed):
+    for version in VERSIONS:
+        peer = Peer(feed, version)
+        peer.session.publish("a", b"1", 1)
+        peer.session.publish("a", b"2", 2)
+        peer.hear()
+        assert peer.say(ack(0x40, 1) * 2) == [Delivered(1, 0)]
+        assert peer.say(ack(0x50, 2) * 2) == []
+        assert peer.hear() == [(0x62, two(2))] * 2  # each has an answer, MQTT-4.3.3-4
+        assert peer.say(ack(0x70, 2) * 2) == [Delivered(2, 0)]
+        assert peer.hear() == []
+        (event,) = peer.say(publish("a", b"3", 2, 7, version))
+        peer.session.acknowledge(event.message)
+        assert peer.say(ack(0x62, 7) * 2) == []
+        unknown = two(7) + (b"\x92" if version == 5 else b"")
+        assert peer.hear() == [(0x50, two(7)), (0x70, two(7)), (0x70, unknown)]
+
+
 def test_qos_2_that_the_broker_refuses_is_told(feed):
     peer = Peer(feed)
     peer.session.publish("a", b"1", 2)

@@ -104,7 +104,8 @@ class Wire:
 
     def _carry(self, source, target, direction, fault, number):
         left = fault.after if direction == fault.direction and fault.kind != "none" else None
-        with contextlib.suppress(OSError):
+        # ValueError: `cut` closed what `_gather` waits for.
+        with contextlib.suppress(OSError, ValueError):
             while data := source.recv(4096):
                 if self._tap is not None:
                     self._tap(number, direction, data)
