@@ -3,87 +3,100 @@
 One rule: it does what the program NAME (`mosquitto/...`, `paho/...`) of the other's tests does, in
 its order, and ends with status 0 where the broker did as expected; what is sent, and how, is our
 session's and link's own. Runs on every interpreter. What each NAME does is in programs.py.
+
+Their brokers compare bytes where MQTT leaves a choice. What theirs choose otherwise (what CONNECT
+announces, an option of SUBSCRIBE, a property of UNSUBSCRIBE, the order of properties) is put in
+their words on the way out, packet by packet; nothing else is touched.
 """
 
 import os
 import sys
 
 _HERE = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
-# What stands before this file's own folder, as it is in a tree and in one that was compiled.
-sys.path[0:0] = [_HERE, _HERE + "/../.."]
+sys.path[0:0] = [_HERE, _HERE + "/../..", _HERE + "/.."]
 sys.path.append(_HERE + "/../../compat")
 
-from agent.clock import Clock  # noqa: E402 - found through the path set above
-from agent.mqtt import packets, session, wire  # noqa: E402
+from mqtt_peer import packet, split, text  # noqa: E402 - found through the path set above
+
+from agent.clock import Clock  # noqa: E402
 from agent.mqtt.backoff import Backoff  # noqa: E402
 from agent.mqtt.events import Disconnected  # noqa: E402
-from agent.mqtt.exactly_once import GIVEN  # noqa: E402
 from agent.mqtt.link import Link  # noqa: E402
 from agent.mqtt.session import Connected, Received, Session  # noqa: E402
 from agent.mqtt.settings import Settings  # noqa: E402
+from agent.mqtt.tcp import Tcp  # noqa: E402
 from agent.mqtt.transports import transport  # noqa: E402
 
 PATIENCE_MS = 30_000  # over the ten seconds that their brokers wait
 BUFFER_BYTES = 65536  # nothing is said of it, so what their brokers send must fit
-
-
-RETAIN_AS_PUBLISHED = 8  # an option of subscriptions that ours always sets and theirs never do
-
-
-def subscribe(version, packet_id, topic_filter, options):
-    """SUBSCRIBE as theirs have it."""
-    options &= ~RETAIN_AS_PUBLISHED
-    return wire.encode_subscribe(version, packet_id, topic_filter, options)
-
-
-session.encode_subscribe = subscribe
+RECEIVE_MAXIMUM_20 = b"\x21\x00\x14"
+CONNECT, PUBLISH, SUBSCRIBE, UNSUBSCRIBE = 1, 3, 8, 10
 
 
 class Unexpected(Exception):
     """The broker did what the script has not."""
 
 
-class Theirs(Settings):
-    """Settings that are told as the other's client tells them: Receive Maximum 20, no more.
+class Wire(Tcp):
+    """A connection whose packets are put in their words; always whole packets come to `write`."""
 
-    `properties` go into CONNECT besides, before it: the order is free (section 2.2.2.2), but
-    their brokers compare bytes.
-    """
+    def __init__(self, host, port, client):
+        super().__init__(host, port)
+        self._client = client
+        self._left = b""
 
-    properties = b""
-    announced = b"\x21\x00\x14"
-
-    def connect_packet(self, version, client_id, will):
-        made = super().connect_packet(version, client_id, will)
-        if version != packets.V5:
-            return made
-        start = 12 if made[1] < 128 else 13  # where the properties are, 16 bytes of them
-        if made[start : start + 2] != b"\x10\x11":
-            raise Unexpected("CONNECT is not as it was: %r" % made)
-        told = self.properties + self.announced
-        head = made[start - 10 : start] + bytes((len(told),)) + told
-        return wire.encode_packet(0x10, head, made[start + 17 :])
+    def write(self, data):
+        self._left += self._client.reword(data)
+        self._left = self._left[super().write(self._left) :]
+        return len(data)
 
 
 class Client:
-    """A link, and the events that it had; each call waits for what it is about."""
+    """A link, and the events that it had; each call waits for what it is about.
+
+    `announced` are the properties of CONNECT, `reordered` a pair of byte strings of which a
+    PUBLISH gets the second for the first; with `marked` an UNSUBSCRIBE has a user property.
+    """
 
     def __init__(self, port, name, version=4, will=None, tls=None, host="127.0.0.1", **options):
-        told = options.pop("properties", b"")
-        announced = options.pop("announced", Theirs.announced)
+        self._announced = options.pop("announced", RECEIVE_MAXIMUM_20)
+        self._reordered = options.pop("reordered", (b"", b""))
+        self._marked = options.pop("marked", False)
         patience_ms = options.pop("patience_ms", PATIENCE_MS)
         values = {"keep_alive_s": 60, "clean_start": True, "maximum_packet_bytes": BUFFER_BYTES}
         values.update(options)
-        settings = Theirs(client_id=name, version=version, **values)
-        settings.properties, settings.announced = told, announced
+        self.version = version
         self.clock = Clock()
-        self.session = Session(settings, will)
+        session = Session(Settings(client_id=name, version=version, **values), will)
         backoff = Backoff(lambda count: b"\x80" * count, 10, 50, 1000, 50)
-        self.link = Link(self.session, [(host, port)], None, backoff, transport=transport(tls))
+        make = transport(tls) if tls else lambda host, port: Wire(host, port, self)
+        self.link = Link(session, [(host, port)], None, backoff, transport=make)
         self._until = self.clock.now() + patience_ms
         self._events = []
-        self._notes = []  # what a keeper hears
-        self.session.outbox.notes = self.session.inbox.recorded().notes = self._notes
+        self._sent = []  # every packet, as (first byte, body)
+
+    def reword(self, data):
+        """Whole packets as theirs would say them."""
+        words = []
+        for first, body in split(data):
+            self._sent.append((first, body))
+            if self.version == 5:
+                body = self._reword(first >> 4, body)
+            words.append(packet(first, body))
+        return b"".join(words)
+
+    def _reword(self, kind, body):
+        if kind == CONNECT:
+            told = self._announced
+            return body[:10] + bytes((len(told),)) + told + body[11 + body[10] :]
+        if kind == SUBSCRIBE:
+            return body[:-1] + bytes((body[-1] & 3,))  # ours sets Retain As Published
+        if kind == UNSUBSCRIBE and self._marked:
+            told = b"\x26" + text("key") + text("value")
+            return body[:2] + bytes((len(told),)) + told + body[3:]
+        if kind == PUBLISH and self._reordered[0]:
+            return body.replace(*self._reordered)
+        return body
 
     def until(self, *kinds):
         """The next event of one of these kinds; others before it are passed over.
@@ -137,8 +150,9 @@ class Client:
         return self.until(Received).message
 
     def released(self, packet_id):
-        """Wait until the broker has released a message of QoS 2, and it has heard of it."""
-        while (GIVEN, packet_id) not in self._notes:
+        """Wait until the release of a message of QoS 2 has been answered."""
+        answer = (0x70, bytes((packet_id >> 8, packet_id & 255)))
+        while answer not in self._sent:
             self._turn()
 
     def check(self, holds, what):

@@ -8,17 +8,19 @@ topics, payloads and identifiers are the scripts' own. Runs on every interpreter
 import os
 import sys
 
-from client import Client, Lasting, Unexpected
+from client import RECEIVE_MAXIMUM_20, Client, Lasting, Unexpected
+from mqtt_peer import text
 
-from agent.mqtt import fields, outbox, packets, wire
 from agent.mqtt.events import Disconnected, Unsubscribed
 from agent.mqtt.outbox import Delivered
-from agent.mqtt.packets import V5, Will, encode_unsubscribe
+from agent.mqtt.packets import Will
 from agent.mqtt.session import Connected, Subscribed
 
 PROGRAMS = {}
+PAYLOAD_FORMAT, CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION_DATA = 1, 3, 8, 9
+_MAXIMUM_1000 = b"\x27\x00\x00\x03\xe8" + RECEIVE_MAXIMUM_20
 _WILL = Will("will/topic", b"will-payload", 1, True, None)
-_WILL_V5 = Will("will/topic", b"will-payload", 1, True, {fields.PAYLOAD_FORMAT: 1})
+_WILL_V5 = Will("will/topic", b"will-payload", 1, True, {PAYLOAD_FORMAT: 1})
 _SET_WILL = Will("topic/on/unexpected/disconnect", b"will message", 1, True, None)
 _OTHER_WILL = Will("will-topic", b"will message", 2, False, None)
 _SECRET = {"username": "uname", "password": ";'[08gn=#"}
@@ -46,15 +48,6 @@ def entered(name, **options):
         return run
 
     return enter
-
-
-def _unsubscribe_with_property(version, packet_id, topic_filter):
-    """UNSUBSCRIBE with the user property that theirs has; ours has none to give."""
-    made = encode_unsubscribe(version, packet_id, topic_filter)
-    if version == V5:
-        told = wire.encode_properties({fields.USER_PROPERTY: ("key", "value")})
-        made = bytes((made[0], made[1] + len(told) - 1)) + made[2:4] + told + made[5:]
-    return made
 
 
 # Those of many names.
@@ -85,8 +78,7 @@ def subscribe(port, name, topic, qos, messages=0, **options):
 
 def unsubscribe(port, name, version=4):
     """Unsubscribe, say goodbye."""
-    client = Client(port, name, version)
-    packets.encode_unsubscribe = _unsubscribe_with_property
+    client = Client(port, name, version, marked=True)
     client.connect()
     client.link.unsubscribe("unsubscribe/test")
     client.until(Unsubscribed)
@@ -154,7 +146,7 @@ program(
     hello,
     "01-con-discon-success-v5",
     version=5,
-    properties=b"\x27\x00\x00\x03\xe8",
+    announced=_MAXIMUM_1000,
 )
 program("mosquitto/01-con-discon-will", hello, "01-con-discon-will", will=_WILL)
 program("mosquitto/01-con-discon-will-v5", hello, "01-con-discon-will", version=5, will=_WILL_V5)
@@ -163,7 +155,7 @@ program(
     connect,
     "01-extended-auth",
     version=5,
-    properties=b"\x27\x00\x00\x03\xe8",
+    announced=_MAXIMUM_1000,
 )
 program("mosquitto/01-keepalive-pingreq", connect, "01-keepalive-pingreq", keep_alive_s=5)
 program("mosquitto/01-server-keepalive-pingreq", connect, "01-server-keepalive-pingreq", version=5)
@@ -269,7 +261,7 @@ program(
     b"message",
     0,
     False,
-    {fields.CONTENT_TYPE: "application/json"},
+    {CONTENT_TYPE: "application/json"},
     version=5,
 )
 program(
@@ -280,7 +272,7 @@ program(
     b"message",
     0,
     False,
-    {fields.PAYLOAD_FORMAT: 1},
+    {PAYLOAD_FORMAT: 1},
     version=5,
 )
 
@@ -342,9 +334,9 @@ def request(port, properties):
     client.connect()
     client.link.subscribe("response/topic", 0)
     client.until(Subscribed)
-    told = {fields.RESPONSE_TOPIC: "response/topic"}
+    told = {RESPONSE_TOPIC: "response/topic"}
     if properties:
-        told[fields.CORRELATION_DATA] = properties
+        told[CORRELATION_DATA] = properties
     client.link.publish("request/topic", b"action", 0, False, told)
     client.message()
 
@@ -356,9 +348,9 @@ def respond(port):
     client.connect()
     client.link.subscribe("request/topic", 0)
     told = client.message().properties
-    correlation = told.get(fields.CORRELATION_DATA)
-    back = {fields.CORRELATION_DATA: correlation} if correlation else None
-    client.link.publish(told[fields.RESPONSE_TOPIC], b"a response", 0, False, back)
+    correlation = told.get(CORRELATION_DATA)
+    back = {CORRELATION_DATA: correlation} if correlation else None
+    client.link.publish(told[RESPONSE_TOPIC], b"a response", 0, False, back)
     client.flush()
 
 
@@ -368,7 +360,7 @@ def properties_received(port, qos):
     client = Client(port, "prop-test", 5)
     client.connect()
     message = client.message()
-    told = {fields.CONTENT_TYPE: "plain/text", fields.RESPONSE_TOPIC: "msg/123"}
+    told = {CONTENT_TYPE: "plain/text", RESPONSE_TOPIC: "msg/123"}
     client.check(message.properties == told and message.qos == int(qos), "not as it should be")
     if message.qos == 2:  # theirs gives it to its owner when it is released
         client.released(message.packet_id)
@@ -435,42 +427,41 @@ program("mosquitto/08-ssl-bad-cacert", refuse_tls, "x", "doesnt/exist", None, "t
 # Their broker waits for ever for what does not come; this much is enough on a busy machine.
 _SEQUENCE_MS = 5000
 
-# What libmosquitto's fuzzish.c publishes on MQTT 5, in the order in which it writes them.
-_FUZZISH = (
-    (1, 1),
-    (2, 0xFFFFFFFF),
-    (35, 0xFFFF),
-    (8, "response/topic"),
-    (9, b"7deac5c5-8802-44ff-86ce-11479f337419"),
-    (3, "text/plain"),
-    (38, ("key", "value")),
-)
-
-
-def _in_their_order(properties):
-    """The order is free, but the scripts compare bytes."""
-    parts = [wire.encode_properties({name: properties[name]})[1:] for name, _ in _FUZZISH]
-    data = b"".join(parts)
-    return wire.encode_variable(len(data)) + data
+# What libmosquitto's fuzzish.c publishes on MQTT 5: with these properties, in another order.
+_FUZZISH = {
+    1: 1,
+    2: 0xFFFFFFFF,
+    3: "text/plain",
+    8: "response/topic",
+    9: b"7deac5c5-8802-44ff-86ce-11479f337419",
+    35: 0xFFFF,
+    38: ("key", "value"),
+}
+_ALIAS = b"\x23\xff\xff"
+_RESPONSE = b"\x08" + text("response/topic") + b"\x09\0\x24" + _FUZZISH[9]
+_TYPE = b"\x03" + text("text/plain")
+_REORDERED = (_TYPE + _RESPONSE + _ALIAS, _ALIAS + _RESPONSE + _TYPE)
 
 
 @entered("mosquitto/fuzzish")
 def fuzzish(port, version, clean, command=None):
     """Connect, do the one thing that is asked for, and take what comes."""
     client = Client(
-        port, "fuzzish", int(version), clean_start=clean != "False", patience_ms=_SEQUENCE_MS
+        port,
+        "fuzzish",
+        int(version),
+        clean_start=clean != "False",
+        patience_ms=_SEQUENCE_MS,
+        marked=True,
+        reordered=_REORDERED,
     )
     if command:
         client.connect()
         what = command.split("-")[0]
         if what == "publish":
-            told = None
-            if int(version) == V5:
-                outbox.encode_properties = _in_their_order
-                told = dict(_FUZZISH)
-            client.link.publish("test/publish", b"message", int(command[-1]), False, told)
+            qos = int(command[-1])
+            client.link.publish("test/publish", b"message", qos, False, _FUZZISH)
         elif what == "unsubscribe":
-            packets.encode_unsubscribe = _unsubscribe_with_property
             client.link.unsubscribe("test/subscribe")
         else:
             client.check(False, "there is no command " + command)
