@@ -55,7 +55,7 @@ def read_numbers(view, at, stop):
     False where these are not merely a few numbers, each once, as they should be: then
     properties.py has to be asked.
     """
-    if stop - at < 2:
+    if stop - at == 1 and not view[at]:
         return None
     found = {}
     if view[at] != stop - at - 1 or view[at] > 127:
