@@ -29,12 +29,21 @@ exit $status
 """
 
 
-# What paho's tests start, by the name of the program that it stands for.
+# What paho's tests start, by the name of the program that it stands for. They interrupt a client
+# to end it, once the file says that it may be; ours would be interrupted on its own way out, too.
 _PAHO_STAND_IN = """\
-import os, subprocess, sys
-os.environ["SSL_FOLDER"] = os.environ["PAHO_SSL_PATH"]
-os.dup2(os.open(%r, os.O_WRONLY | os.O_APPEND), 2)
-os.execv(%r, %r + [os.environ["PAHO_SERVER_PORT"]])
+import os, signal, subprocess
+def end(*signal):
+    status = child.poll()
+    child.kill()
+    os._exit(status or 0)
+environment = dict(os.environ, SSL_FOLDER=os.environ["PAHO_SSL_PATH"])
+faults = os.open(%r, os.O_WRONLY | os.O_APPEND)
+words = %r + [os.environ["PAHO_SERVER_PORT"]]
+child = subprocess.Popen(words, env=environment, stderr=faults)
+signal.signal(signal.SIGINT, end)
+open(os.environ["PAHO_TEST_READY_FILE"], "w").close()
+os._exit(child.wait())
 """
 
 
@@ -44,7 +53,7 @@ def make_clients(folder, command):
     faults.touch()
     for path in folder.glob("*.py"):
         words = [*command, "paho/" + path.stem]
-        path.write_text(_PAHO_STAND_IN % (str(faults), words[0], words))
+        path.write_text(_PAHO_STAND_IN % (str(faults), words))
     return faults
 
 

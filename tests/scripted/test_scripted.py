@@ -83,7 +83,7 @@ class Runs:
             inner = folder / ("share%d" % number)
             copy = copy_sequences(source, inner / "test", share or others)
             stage = Stage(inner, source, (words, words))
-            jobs.append((self._pool.submit(stage.run, copy, 900), stage))
+            jobs.append((self._pool.submit(stage.run, copy, 3000), stage))
         return jobs
 
     def _paho(self, folder, name):

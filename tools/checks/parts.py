@@ -293,7 +293,7 @@ PARTS = (
     Part(
         "scripts",
         "mosquitto's and paho's scripted tests of clients, on ours",
-        pytest_of("scripts", "tests/scripted", 1800),
+        pytest_of("scripts", "tests/scripted", 3600),
         False,
         True,
     ),
