@@ -195,6 +195,8 @@ class Agent:
         pace_collector()
         while not (self.service.restarts or self.update.restarts):
             self.step()
+        if self.optional.rest():
+            return
         self.log.info("restarting, as a caller asked")
         self._drain()
         self.close(True)

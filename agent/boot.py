@@ -30,9 +30,15 @@ def first():
     return Boot(1, hexlify(random_bytes(NONCE_BYTES)).decode(), 0)
 
 
-def record(store, boot, unix_ms):
-    """Store this boot, and the time as a lower bound for the next one's clock."""
-    store.write(_NAME, json.dumps({"boot": boot.number, "unix_ms": unix_ms}).encode())
+def record(store, boot, unix_ms, sleep_ms=0):
+    """Store this boot, and the time as a lower bound for the next one's clock.
+
+    `sleep_ms` is how long a board is about to sleep, with no clock that goes on.
+    """
+    words = {"boot": boot.number, "unix_ms": unix_ms}
+    if sleep_ms:
+        words["sleep_ms"] = sleep_ms
+    store.write(_NAME, json.dumps(words).encode())
 
 
 def _read(store):
@@ -40,4 +46,19 @@ def _read(store):
     if value is None:
         return 0, 0
     words = json.loads(value)
-    return words["boot"], words["unix_ms"]
+    unix_ms = words["unix_ms"]
+    if "sleep_ms" in words and unix_ms and _has_slept():
+        unix_ms += words["sleep_ms"]
+    return words["boot"], unix_ms
+
+
+def _has_slept():
+    """Whether this start ended a board's sleep: RP2 cannot tell that from a watchdog's."""
+    from agent.devices import reset
+
+    try:
+        import machine
+    except ImportError:
+        return False
+    causes = reset.causes_of(machine)
+    return "deep-sleep" in causes or "watchdog" in causes

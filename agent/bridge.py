@@ -70,6 +70,11 @@ class Bridge:
         """Whether every response has been given to the link."""
         return not self._unsent
 
+    @property
+    def is_idle(self):
+        """Whether nothing that came or is to be sent waits here."""
+        return not (self._held or self._checked or self._taken or self._unsent)
+
     def close(self):
         """Take no more: what comes from now on stays the broker's."""
         self._is_closed = True

@@ -234,6 +234,23 @@ _NETWORK = (
     schema.integer("join_s", 20, low=5, high=120, unit="s", about="for one network to be joined"),
 )
 
+_SLEEP = (
+    schema.integer(
+        "period_s", low=10, high=604800, unit="s", about="wakes so far apart; schedules sooner"
+    ),
+    schema.number(
+        "linger_s",
+        3,
+        low=0.5,
+        high=3600,
+        unit="s",
+        about="awake so long after the last thing done",
+    ),
+    schema.integer(
+        "patience_s", 120, low=10, high=86400, unit="s", about="sleeps again without a connection"
+    ),
+)
+
 FIELDS = (
     schema.text("device", low=1, high=64, about="the device's id in every topic: A-Z a-z 0-9 _ -"),
     schema.text("root", "limpet", low=1, high=64, about="first level of every topic"),
@@ -279,6 +296,7 @@ FIELDS = (
         about="restarts the machine when the agent hangs, or is not started again in time",
     ),
     schema.structure("update", _UPDATE, None, about="updates, where limpet_start.py starts it"),
+    schema.structure("sleep", _SLEEP, None, about="asleep but for what there is to do"),
     schema.structure("network", _NETWORK, None, about="a board's; null: the system's is used"),
     schema.structure("apps", _APPS, {}, about="of apps that come by releases of their own"),
     schema.text("log", "info", choices=("error", "warning", "info", "debug")),
@@ -338,6 +356,10 @@ def check(document):
             raise BadConfig("%s: expected %s" % (path, wanted))
     if values["network"] is not None:
         _check_network(values["network"])
+    if values["sleep"] is not None:
+        from agent import duty
+
+        duty.check(values, BadConfig)
     roots = [root["name"] for root in values["files"] or ()]
     if len(set(roots)) < len(roots):
         raise BadConfig("files: two roots have one name")

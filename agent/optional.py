@@ -8,7 +8,7 @@ import json
 
 from interpreter import THREADS, format_exception, list_folder, random_bytes
 
-from agent import VERSION, connection
+from agent import VERSION, boot, connection
 from agent import config as configuration
 from agent.commands import late, no_update
 from agent.commands.policy import DATA, Denied
@@ -39,7 +39,11 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
+<<<<<<< HEAD
         self._apps = self._sampler = self._installer = self.network = None
+=======
+        self._apps = self._sampler = self.network = self._duty = None
+>>>>>>> 577283c (agent/duty: Low power, as configuration.)
         self._loaders = {
             "app": self._load_app,
             "config": self._load_config,
@@ -202,6 +206,71 @@ class Optional:
                 self.open_runner()
         if agent.config["channels"]:
             self.open_sampler()
+        if agent.config["sleep"] is not None:
+            self._open_duty()
+
+    def _open_duty(self):
+        from agent.duty import Duty
+
+        agent = self._agent
+        service = agent.service
+
+        def next_due():
+            return None if self._runner is None else self._runner.due_by_wall()
+
+        hands = {
+            "connected": lambda: agent.link.connected,
+            "busy": self._is_busy,
+            "activity": lambda: (service.answered, service.failed, service.declined),
+            "next_due": next_due,
+            "say": self._say_sleeping,
+            "drained": lambda: agent.session.drained,
+            "stay": agent.presence.renew,
+            "end": service.restart,
+        }
+        self._duty = Duty(agent.config["sleep"], agent.clock.now(), hands)
+        agent.parts.append(self._duty)
+
+    def _is_busy(self):
+        """Whether a sleep would cut something off."""
+        agent = self._agent
+        outbox, runner = agent.voice.outbox, self._runner
+        return bool(
+            agent.executor.jobs
+            or agent.service.restarts
+            or agent.update.is_busy
+            or not agent.bridge.is_idle
+            or (outbox is not None and outbox.messages)
+            or (runner is not None and not runner.is_settled)
+            or (self.twin is not None and self.twin.trial is not None)
+        )
+
+    def _say_sleeping(self, seconds):
+        agent = self._agent
+        self.flush_samples()
+        outbox = agent.voice.outbox
+        if (outbox is not None and outbox.messages) or not agent.session.drained:
+            return False
+        return agent.presence.sleep(seconds)
+
+    def rest(self):
+        """The loop has ended: sleep, if that is why; whether it was."""
+        agent, duty = self._agent, self._duty
+        if duty is None or duty.sleep_ms is None:
+            return False
+        from agent import duty as part
+
+        agent.log.info("asleep for %d ms", duty.sleep_ms)
+        agent.bridge.close()
+        agent.close()
+        unix_ms, quality = agent.clock.wall()
+        if agent.storage is None and quality != "unset":
+            try:
+                boot.record(agent.store, agent.boot, unix_ms, duty.sleep_ms)
+            except LimpetError as error:
+                agent.log.warning("the time cannot be stored: %s", error.message)
+        part.fall_asleep(duty.sleep_ms)
+        return True
 
     def _has_schedules(self):
         return _has_stored(self._agent.config["data"], "schedule-")

@@ -84,14 +84,21 @@ class Presence:
         if self._status is not None:
             self._voice.say("status", self._words("offline"), True, qos)
 
-    def _words(self, state, is_will=False):
+    def sleep(self, seconds):
+        """Say that the device goes for so long; False without room."""
+        if not self._voice.say("status", self._words("sleeping", seconds=seconds)):
+            return False
+        self._status = None
+        return True
+
+    def _words(self, state, is_will=False, seconds=None):
         unix_ms, quality = self._clock.wall()
         words = {
             "state": state,
             "boot": self._boot.number,
             "nonce": self._boot.nonce,
             "clock": quality,
-            "next": None,
+            "next": seconds,
         }
         if quality != "unset":  # a will's is that of the connection whose end it tells
             words["at"] = unix_ms // 1000

@@ -9,7 +9,7 @@ from agent.errors import LimpetError
 class Nothing:
     """No updates here; `reason` says why. What stands for an Updater."""
 
-    restarts = False
+    restarts = is_busy = False
     due = slot = None
 
     def __init__(self, reason):

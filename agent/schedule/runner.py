@@ -73,6 +73,15 @@ class Runner:
         self._plan_wake_up()
         return self._book.problems + problems
 
+    def due_by_wall(self):
+        """The uptime in ms of the next run that goes by the wall clock, or None."""
+        return self._schedule.due_by_wall()
+
+    @property
+    def is_settled(self):
+        """Whether the medium has all that it is to have."""
+        return not self._unsaved
+
     def step(self, now):
         """Hand over what is due at `now`; to be called once `due` has come, or earlier."""
         if self._turned and now >= self._turned_at:

@@ -67,6 +67,12 @@ class Schedule:
             found = at if found is None else min(found, at)
         return found
 
+    def due_by_wall(self):
+        """As `due`, of what goes by the wall clock alone: that is what a sleep may end for."""
+        if not self._wall or self._offset_ms is None:
+            return None
+        return self._wall[0].wake * 1000 - self._offset_ms
+
     def step(self, now):
         """The next Finding at `now`, or None. Call until None.
 

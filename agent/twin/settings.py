@@ -39,6 +39,7 @@ RULES = {
     "mqtt.backoff_most_s": (RECONNECT, False),
     "update": (RESTART, True),  # which may keep a start from its end
     "network": (RESTART, True),
+    "sleep": (RESTART, True),
     "watchdog": (RESTART, True),  # one that bites too early never lets the device come up
 }
 _OTHER = (RESTART, False)

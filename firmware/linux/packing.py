@@ -47,6 +47,10 @@ GROUPS = (
             "agent/files",
             "agent/system_calls",
             "agent/schedule",
+<<<<<<< HEAD
+=======
+            "agent/duty",
+>>>>>>> 577283c (agent/duty: Low power, as configuration.)
             "agent/sampler",
             "agent/samples",
             "agent/twin",

@@ -117,6 +117,7 @@ LAYERS = (
             "agent.commands.service",
             "agent.commands.stream",
             "agent.bridge",
+            "agent.duty",
             "agent.sampler",
             "agent.tuning",
             "agent.schedule.runner",
