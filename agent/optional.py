@@ -39,11 +39,7 @@ class Optional:
         self._runner = None
         self._run_kept_at = -RUN_EVENT_MS
         self._no_watchdog = "the configuration names no watchdog"
-<<<<<<< HEAD
-        self._apps = self._sampler = self._installer = self.network = None
-=======
-        self._apps = self._sampler = self.network = self._duty = None
->>>>>>> 577283c (agent/duty: Low power, as configuration.)
+        self._apps = self._sampler = self._installer = self.network = self._duty = None
         self._loaders = {
             "app": self._load_app,
             "config": self._load_config,
@@ -224,7 +220,7 @@ class Optional:
             "activity": lambda: (service.answered, service.failed, service.declined),
             "next_due": next_due,
             "say": self._say_sleeping,
-            "drained": lambda: agent.session.drained,
+            "drained": lambda: not agent.session.outbox.entries,
             "stay": agent.presence.renew,
             "end": service.restart,
         }
@@ -249,7 +245,7 @@ class Optional:
         agent = self._agent
         self.flush_samples()
         outbox = agent.voice.outbox
-        if (outbox is not None and outbox.messages) or not agent.session.drained:
+        if (outbox is not None and outbox.messages) or agent.session.outbox.entries:
             return False
         return agent.presence.sleep(seconds)
 

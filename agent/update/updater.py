@@ -160,7 +160,6 @@ class Updater:
             self.offer(self._offer, True, may_go_back)
 
     @property
-<<<<<<< HEAD
     def restarts(self):
         """Whether the process must end now."""
         if self._ends_at is None:
@@ -219,11 +218,11 @@ class Updater:
         if state.kind in ("staged", "trial"):
             return state.other
         return release.parse_description(release.split_signed(self._offer).body).sequence
-=======
+
+    @property
     def is_busy(self):
         """Whether something is fetched, or on trial."""
         return self._work is not None or self.slots.is_trial or self.restarts
->>>>>>> 577283c (agent/duty: Low power, as configuration.)
 
     @property
     def slot(self):

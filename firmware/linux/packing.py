@@ -47,10 +47,7 @@ GROUPS = (
             "agent/files",
             "agent/system_calls",
             "agent/schedule",
-<<<<<<< HEAD
-=======
             "agent/duty",
->>>>>>> 577283c (agent/duty: Low power, as configuration.)
             "agent/sampler",
             "agent/samples",
             "agent/twin",
