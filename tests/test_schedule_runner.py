@@ -8,6 +8,7 @@ from support import FROM_STARTS, raises
 
 from agent.errors import BadParams, Busy, TooLarge, UnknownMethod
 from agent.schedule.civil import format_time
+from agent.schedule.runner import MOST_TEXTS
 from agent.store import StoreError
 
 IMPLEMENTATIONS = FROM_STARTS
@@ -241,9 +242,9 @@ def test_a_failure_is_known_after_a_restart(start):
     device.words = failed()
     device.live(HOUR + 1)
     device.cut()
-    entry = device.runner.find("a")
-    assert entry.last == (device.runner.find("a").last[0], "failed", "no such pump")
-    assert entry.last[0] // HOUR == device.clock.wall()[0] // 1000 // HOUR
+    last = device.runner.last_run(device.runner.find("a"))
+    assert last["error"] == {"code": "failed", "message": "no such pump"}
+    assert last["at"].startswith("2026-11-20T13:00:0"), last
     device.words = {"result": None}
     device.live(HOUR + 1)
     device.cut()
@@ -288,7 +289,7 @@ def test_a_run_that_a_restart_cut_off_was_interrupted(start):
 
 def test_why_a_run_failed_is_left_out_where_it_has_no_room(start):
     device = Device(start, NOON)
-    for size in range(1800, 1960, 8):
+    for size in range(1800, 2000, 3):
         try:
             device.add("a", replace=True, cron="0 * * * *", params={"x": "y" * size})
         except TooLarge:
@@ -309,3 +310,15 @@ def test_no_schedule_restarts_a_device_that_has_just_started(start):
     assert device.runner.find("a").last[1] == "too-soon"
     device.live(61)
     assert sorted({i[0] for i in device.ids()}) == ["a", "b"]
+
+
+def test_only_the_newest_failures_keep_their_text(start):
+    device = Device(start, NOON)
+    names = ["n%02d" % number for number in range(MOST_TEXTS + 3)]
+    for name in names:
+        device.add(name, every=HOUR, jitter=0)
+    device.words = failed()
+    device.live(HOUR + 2)
+    texts = [device.runner.last_run(device.runner.find(name))["error"] for name in names]
+    assert [words["code"] for words in texts] == ["failed"] * len(names)
+    assert sorted([words["message"] or "" for words in texts])[:4] == ["", "", "", "no such pump"]

@@ -18,7 +18,6 @@ from agent.schedule.entry import (
     TIMING,
     make_entry,
 )
-from agent.schedule.outcome import describe
 
 MOST_LISTED = 50  # in one answer, which must fit in a packet
 MOST_RUNS = 50  # that a preview tells: the search for each takes a board some milliseconds
@@ -178,8 +177,9 @@ class _Family:
 
     def _describe(self, entry):
         words = {"name": entry.name, "state": self._state(entry), "runs": entry.runs}
-        if entry.last is not None:
-            words["last"] = describe(entry.last)
+        last = self._runner.last_run(entry)
+        if last is not None:
+            words["last"] = last
             words["failed"] = entry.failed
         now_s = self._runner.seconds(entry)
         if entry.due is not None and now_s is not None:

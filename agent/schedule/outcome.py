@@ -1,9 +1,10 @@
 """What came of a schedule's last run: kept short in memory, and told.
 
 The one rule: whoever looks at a schedule sees that its runs fail, and why, though nobody listened
-when they did. Pure. An outcome is (when, code, text): `when` in Unix seconds, or in seconds of
-uptime where the clock is unknown, None for an earlier start's; `code` None for a run that went
-well, else its error's; `text` the error's message or the result as JSON, cut, or None.
+when they did. Pure. A hundred schedules hold one each, so an outcome is an int where there is no
+more to say, the uptime in seconds that a run which went well ended at, else (when, code, text):
+`when` the same, or Unix seconds of an earlier start's, None where nobody knew the time then;
+`code` an error's, None for none; `text` its message, or the result as JSON, cut, or None.
 """
 
 import json
@@ -12,39 +13,60 @@ from agent.schedule.civil import format_time
 from agent.strict_json import UNWRITABLE
 
 MOST_MESSAGE = 100  # characters of an error's
-MOST_RESULT = 40  # characters of a result's JSON: a hundred schedules hold one each
-_FIRST_UNIX_S = 1_000_000_000  # no device is up for so long, and none is older than it
+MOST_RESULT = 40  # characters of a result's JSON
+_FIRST_UNIX_S = 1_000_000_000  # no device is up for so long, and no earlier time is true
 _STATES = ("cancelled", "interrupted")  # codes that are the state; all others are failures
 
 
-def outcome_of(words, now, unix_ms):
-    """Of a run that ended with these words, `result` or `error`, at `now`, uptime in ms."""
-    when = (now if unix_ms is None else unix_ms) // 1000
+def outcome_of(words, now_s):
+    """Of a run that ended with these words, `result` or `error`, at `now_s` of uptime."""
     error = words.get("error")
     if error is not None:
-        return (when, error["code"], error["message"][:MOST_MESSAGE])
+        return (now_s, error["code"], error["message"][:MOST_MESSAGE])
     result = words.get("result")
     if result is None or result == {}:
-        return (when, None, None)
+        return now_s
     try:
         text = json.dumps(result)
     except UNWRITABLE:
-        return (when, None, None)
-    return (when, None, text if len(text) <= MOST_RESULT else text[: MOST_RESULT - 3] + "...")
+        return now_s
+    text = text if len(text) <= MOST_RESULT else text[: MOST_RESULT - 3] + "..."
+    return (now_s, None, text)
 
 
-def stored(outcome):
+def without_text(outcome):
+    """The same, in less memory."""
+    if not isinstance(outcome, tuple):
+        return outcome
+    return outcome[0] if outcome[1] is None else (outcome[0], outcome[1], None)
+
+
+def code_of(outcome):
+    """The code of a failure, None for all else."""
+    return outcome[1] if isinstance(outcome, tuple) else None
+
+
+def _unix_s(when, now_s, unix_s):
+    if when is None or when >= _FIRST_UNIX_S or unix_s is None:
+        return when
+    return unix_s - (now_s - when)
+
+
+def stored(outcome, now_s, unix_s):
     """What a restart is to know of it, JSON-able: only a failure, None for all else."""
-    if outcome is None or outcome[1] is None:
+    if code_of(outcome) is None:
         return None
-    when = outcome[0]
-    return [when if when is not None and when >= _FIRST_UNIX_S else None, outcome[1], outcome[2]]
+    when = _unix_s(outcome[0], now_s, unix_s)
+    if when is not None and when < _FIRST_UNIX_S:
+        when = None  # the next start has an uptime of its own
+    return [when, outcome[1], outcome[2]]
 
 
-def describe(outcome):
-    """What is told of it, JSON-able."""
-    when, code, text = outcome
+def describe(outcome, now_s, unix_s):
+    """What is told of it, JSON-able; `unix_s` None while nobody knows the time."""
+    when, code, text = outcome if isinstance(outcome, tuple) else (outcome, None, None)
     words = {"state": "done" if code is None else code if code in _STATES else "failed"}
+    when = _unix_s(when, now_s, unix_s)
     if when is not None and when >= _FIRST_UNIX_S:
         words["at"] = format_time(when)
     elif when is not None:

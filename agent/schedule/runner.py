@@ -18,7 +18,7 @@ from agent.schedule.entry import (
     make_request_id,
     shorten,
 )
-from agent.schedule.outcome import outcome_of, stored
+from agent.schedule.outcome import code_of, describe, outcome_of, stored, without_text
 from agent.schedule.schedule import MISSED, RUN, STOP, Schedule
 
 # Bounded by memory: 100 entries take about 20 KiB of a 32-bit device.
@@ -26,6 +26,7 @@ MAX_ENTRIES = 100
 MOST_PER_STEP = 10  # runs handed over before the link gets its turn
 LOOK_MS = 60_000  # how soon a stepped clock is noticed, by a loop that turns at least so often
 OUTCOMES_MS = 60_000  # between two writes that only tell that runs fail, or fail no more
+MOST_TEXTS = 20  # messages and results of last runs in memory; older ones keep their code
 
 
 class TooSoon(LimpetError):
@@ -56,6 +57,7 @@ class Runner:
         self._unsaved = []  # names whose state goes to the medium on the next turn
         self._turned = []  # names whose runs began to fail, or ceased to: stored at `_turned_at`
         self._turned_at = 0
+        self._told = []  # names whose last run left a text, the newest last
         self._look_at = 0
         self.due = None  # uptime in ms to call `step` at, or None
 
@@ -186,10 +188,11 @@ class Runner:
     def _save(self, entry):
         record = self._book.read(entry.name)
         words = _make_record(record["spec"], record["maker"], entry)
+        words["last"] = stored(entry.last, *self._times())
         try:
             self._book.write(words)
         except TooLarge:  # no room to say why the last run failed
-            words["last"] = None
+            del words["last"]
             self._book.write(words)
 
     def ended(self, request_id, words):
@@ -213,14 +216,29 @@ class Runner:
 
     def _note(self, entry, words):
         """Remember what came of a run; on the medium only where that is another than before."""
-        unix_ms, quality = self._clock.wall()
-        before = stored(entry.last)
-        unix_ms = None if quality == "unset" else unix_ms
-        entry.last = outcome_of(words, self._clock.now(), unix_ms)
-        if entry.last[1] is not None:
+        name, code = entry.name, code_of(entry.last)
+        entry.last = outcome_of(words, self._clock.now() // 1000)
+        if code_of(entry.last) is not None:
             entry.failed += 1
-        if (before or (0, None))[1] != entry.last[1] and entry.name not in self._turned:
-            self._turned.append(entry.name)
+        if name in self._told:
+            self._told.remove(name)
+        if isinstance(entry.last, tuple):
+            self._told.append(name)
+            if len(self._told) > MOST_TEXTS:
+                other = self._schedule.find(self._told.pop(0))
+                if other is not None:
+                    other.last = without_text(other.last)
+        if code != code_of(entry.last) and name not in self._turned:
+            self._turned.append(name)
+
+    def last_run(self, entry):
+        """What came of the last run of an entry that ended, in words; None before there is one."""
+        return None if entry.last is None else describe(entry.last, *self._times())
+
+    def _times(self):
+        """Uptime, and Unix time or None, in seconds."""
+        unix_ms, quality = self._clock.wall()
+        return self._clock.now() // 1000, None if quality == "unset" else unix_ms // 1000
 
     def add(self, spec, entry, maker, is_replacing):
         """Keep a schedule: a checked DECLARATION and the Entry made of it; returns that.
@@ -354,7 +372,6 @@ def _make_record(spec, maker, entry):
         "after": entry.after if entry.rule.is_wall else None,
         "runs": entry.runs,
         "paused": entry.paused,
-        "last": stored(entry.last),
     }
 
 

@@ -57,7 +57,9 @@ def _last(said):
     text = " ".join(printable(word) for word in words if word)
     error = last.get("error")
     if isinstance(error, dict):
-        text += f", {printable(error.get('code'))}: {printable(error.get('message'))}"
+        text += f", {printable(error.get('code'))}"
+        if error.get("message"):
+            text += f": {printable(error['message'])}"
     elif "result" in last:
         text += f", {printable(last['result'])}"
     if said.get("failed"):
