@@ -13,7 +13,7 @@ sys.path.append(ROOT + "/compat")  # what the interpreter has of its own comes f
 from agent import config, schema  # noqa: E402
 from agent.__main__ import serve  # noqa: E402 - found through the path; it finds compat/ in turn
 from agent.app import Agent  # noqa: E402
-from agent.commands.registry import Command, task  # noqa: E402
+from agent.commands.registry import PLAIN, Command, task  # noqa: E402
 
 
 def count(params, job):
@@ -40,6 +40,12 @@ def idle(params, job):
     return {}
 
 
+def tire(params):
+    """Take 10 ms of whoever runs it."""
+    time.sleep(0.01)
+    return {}
+
+
 def echo(params, job):
     """Send back what comes."""
     while True:
@@ -63,6 +69,7 @@ def main(arguments):
             Command("work.resume", count, steps, "act", "resume", task(), "Count, and go on."),
             Command("work.wait", wait, steps, "act", "once", task(), "Wait on a thread."),
             Command("work.idle", idle, steps, "act", "once", task(), "Next to nothing."),
+            Command("work.tire", tire, (), "act", "repeat", PLAIN, "Take 10 ms."),
             Command("work.echo", echo, (), "act", "once", task(), "Send back what comes."),
         ]
     )
