@@ -8,7 +8,7 @@ from support import FROM_STARTS, raises
 
 from agent.errors import BadParams, Busy, TooLarge, UnknownMethod
 from agent.schedule.civil import format_time
-from agent.schedule.runner import MOST_TEXTS
+from agent.schedule.outcome import MOST_TEXTS
 from agent.store import StoreError
 
 IMPLEMENTATIONS = FROM_STARTS

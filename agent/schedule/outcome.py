@@ -14,6 +14,8 @@ from agent.strict_json import UNWRITABLE
 
 MOST_MESSAGE = 100  # characters of an error's
 MOST_RESULT = 40  # characters of a result's JSON
+MOST_TEXTS = 20  # messages and results in memory; older ones keep their code
+PAUSE_MS = 60_000  # between two writes that only tell that runs fail, or fail no more
 _FIRST_UNIX_S = 1_000_000_000  # no device is up for so long, and no earlier time is true
 _STATES = ("cancelled", "interrupted")  # codes that are the state; all others are failures
 
@@ -32,6 +34,53 @@ def outcome_of(words, now_s):
         return now_s
     text = text if len(text) <= MOST_RESULT else text[: MOST_RESULT - 3] + "..."
     return (now_s, None, text)
+
+
+class Outcomes:
+    """Notes what came of runs, and which schedules are to be stored for it.
+
+    `find(name)` gives the entry of a schedule, or None.
+    """
+
+    def __init__(self, find):
+        self._find = find
+        self._told = []  # names whose last run left a text, the newest last
+        self._turned = []  # names whose runs began to fail, or ceased to
+        self._store_at = 0
+
+    def note(self, entry, words, now):
+        """Remember what came of a run that ended at `now`, in ms."""
+        name, before = entry.name, code_of(entry.last)
+        entry.last = outcome_of(words, now // 1000)
+        code = code_of(entry.last)
+        if code is not None:
+            entry.failed += 1
+        if name in self._told:
+            self._told.remove(name)
+        if isinstance(entry.last, tuple):
+            self._told.append(name)
+            if len(self._told) > MOST_TEXTS:
+                self._shorten(self._told.pop(0))
+        if code != before and name not in self._turned:
+            self._turned.append(name)
+
+    def _shorten(self, name):
+        entry = self._find(name)
+        if entry is not None:
+            entry.last = without_text(entry.last)
+
+    @property
+    def due(self):
+        """When `to_store` has something, in ms; None for never."""
+        return self._store_at if self._turned else None
+
+    def to_store(self, now):
+        """Names of the schedules to store now; each is told once."""
+        if not self._turned or now < self._store_at:
+            return []
+        names, self._turned = self._turned, []
+        self._store_at = now + PAUSE_MS
+        return names
 
 
 def without_text(outcome):

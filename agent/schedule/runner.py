@@ -18,15 +18,13 @@ from agent.schedule.entry import (
     make_request_id,
     shorten,
 )
-from agent.schedule.outcome import code_of, describe, outcome_of, stored, without_text
+from agent.schedule.outcome import Outcomes, describe, stored
 from agent.schedule.schedule import MISSED, RUN, STOP, Schedule
 
 # Bounded by memory: 100 entries take about 20 KiB of a 32-bit device.
 MAX_ENTRIES = 100
 MOST_PER_STEP = 10  # runs handed over before the link gets its turn
 LOOK_MS = 60_000  # how soon a stepped clock is noticed, by a loop that turns at least so often
-OUTCOMES_MS = 60_000  # between two writes that only tell that runs fail, or fail no more
-MOST_TEXTS = 20  # messages and results of last runs in memory; older ones keep their code
 
 
 class TooSoon(LimpetError):
@@ -55,9 +53,7 @@ class Runner:
         self._schedule = Schedule(seed)
         self._under_way = {}  # request id: the name of the schedule
         self._unsaved = []  # names whose state goes to the medium on the next turn
-        self._turned = []  # names whose runs began to fail, or ceased to: stored at `_turned_at`
-        self._turned_at = 0
-        self._told = []  # names whose last run left a text, the newest last
+        self._outcomes = Outcomes(self._schedule.find)
         self._look_at = 0
         self.due = None  # uptime in ms to call `step` at, or None
 
@@ -86,10 +82,7 @@ class Runner:
 
     def step(self, now):
         """Hand over what is due at `now`; to be called once `due` has come, or earlier."""
-        if self._turned and now >= self._turned_at:
-            self._unsaved += self._turned
-            self._turned = []
-            self._turned_at = now + OUTCOMES_MS
+        self._unsaved += self._outcomes.to_store(now)
         if self._unsaved:
             self._save_states()
             self._plan_wake_up()
@@ -112,8 +105,9 @@ class Runner:
         due = 0 if self._unsaved else self._schedule.due()
         if not self._schedule.is_empty() and (due is None or due > self._look_at):
             due = self._look_at  # a stepped clock is found out by looking
-        if self._turned and (due is None or due > self._turned_at):
-            due = self._turned_at
+        store_at = self._outcomes.due
+        if store_at is not None and (due is None or due > store_at):
+            due = store_at
         self.due = due
 
     def _act_on(self, finding, now):
@@ -142,7 +136,7 @@ class Runner:
         except LimpetError as error:
             is_running = False
             words = {"code": error.code, "message": error.message}
-            self._note(entry, {"error": words})
+            self._outcomes.note(entry, {"error": words}, now)
             self._tell(finding, {"what": "failed", "error": words})
         self._schedule.started(finding, is_running)
         if finding.first != finding.due:
@@ -202,7 +196,7 @@ class Runner:
         if name is not None:
             entry = self._schedule.find(name)
             if entry is not None:
-                self._note(entry, words)
+                self._outcomes.note(entry, words, self._clock.now())
             self._schedule.ended(name)
             self._plan_wake_up()
         return name
@@ -211,25 +205,8 @@ class Runner:
         """The restart ended a run of the boot before, if it is one of a schedule."""
         entry = self._schedule.find(request_id.split("@")[0]) if "@" in request_id else None
         if entry is not None:
-            self._note(entry, words)
+            self._outcomes.note(entry, words, self._clock.now())
             self._plan_wake_up()
-
-    def _note(self, entry, words):
-        """Remember what came of a run; on the medium only where that is another than before."""
-        name, code = entry.name, code_of(entry.last)
-        entry.last = outcome_of(words, self._clock.now() // 1000)
-        if code_of(entry.last) is not None:
-            entry.failed += 1
-        if name in self._told:
-            self._told.remove(name)
-        if isinstance(entry.last, tuple):
-            self._told.append(name)
-            if len(self._told) > MOST_TEXTS:
-                other = self._schedule.find(self._told.pop(0))
-                if other is not None:
-                    other.last = without_text(other.last)
-        if code != code_of(entry.last) and name not in self._turned:
-            self._turned.append(name)
 
     def last_run(self, entry):
         """What came of the last run of an entry that ended, in words; None before there is one."""
