@@ -10,9 +10,10 @@ from update_corpus import vector
 from update_life import Memory, Wrong
 
 from agent.apps.host import UP, AppFailed, Host
-from agent.apps.installer import LOOK_MS, Installer, Refused, name_of
+from agent.apps.installer import LOOK_MS, Installer, name_of
 from agent.errors import BadParams, Busy, Cancelled
 from agent.store import Store
+from agent.update.plan import NotTaken
 from agent.update.release import BadRelease
 from agent.update.sources import Outside
 
@@ -274,14 +275,14 @@ def test_an_older_release_is_refused_but_to_who_asks_for_it_and_never_below_the_
     with temporary_folder() as folder:
         world = World(folder)
         world.install(5, app(5))
-        assert raises(Refused, world.install, 4, app(4)).message == "not-newer"
+        assert raises(NotTaken, world.install, 4, app(4)).message == "not-newer"
         assert world.install(4, app(4), downgrade=True)["sequence"] == 4
         world.install(6, app(6), floor=6)
-        assert raises(Refused, world.install, 5, app(5), downgrade=True).message == (
+        assert raises(NotTaken, world.install, 5, app(5), downgrade=True).message == (
             "below-the-floor"
         )
         world.installer.remove("garden")
-        raises(Refused, world.install, 5, app(5))  # nor after it was removed
+        raises(NotTaken, world.install, 5, app(5))  # nor after it was removed
 
 
 def test_an_owner_goes_back_without_a_download_and_removes_it():
@@ -344,10 +345,10 @@ def test_apps_have_keys_of_their_own():
         assert install(signed)["sequence"] == 7
         raises(BadRelease, install, vector("app_release_by_root").decode())
         raises(BadRelease, install, signed.split("sign ")[0])
-        raises(Refused, install, vector("release").decode())  # the agent's is no app's
+        raises(NotTaken, install, vector("release").decode())  # the agent's is no app's
         world.options["keyring"] = None
         world.installer.remove("garden")
-        assert "apps.keyring" in raises(Refused, install, signed).message
+        assert "apps.keyring" in raises(NotTaken, install, signed).message
 
 
 def app_of_the_corpus():
@@ -358,4 +359,4 @@ def app_of_the_corpus():
 def test_products_stand_for_apps():
     assert name_of("app-my-pump") == "my_pump"
     for product in ("app-", "app-9", "agent", "xapp-pump", "app--x", "limpet-agent"):
-        raises(Refused, name_of, product)
+        raises(NotTaken, name_of, product)

@@ -12,8 +12,9 @@ from agent.errors import BadParams, Cancelled
 from agent.store import Store
 from agent.update import sources
 from agent.update.depot_mqtt import SLICE
+from agent.update.plan import NotTaken
 from agent.update.slots_files import SlotError, Slots
-from agent.update.updater import HOLD_MS, LOOK_MS, NotTaken, Outside, Updater
+from agent.update.updater import HOLD_MS, LOOK_MS, Outside, Updater
 
 OPTIONS = {
     "channel": "stable", "product": "agent", "policy": "auto", "window": None, "tries": 3,

@@ -24,12 +24,6 @@ _REST_MS = 100  # of a fetch that waits: a piece over MQTT ends it, one over HTT
 LOOK_MS = 1000  # between two looks at an app on trial, or that keeps its update waiting
 
 
-class Refused(LimpetError):
-    """A release that is not taken; the message says why."""
-
-    code = "not-taken"
-
-
 class Installer:
     """`folder` holds what is installed; `outside` is a sources.Outside; `stir(job)` lets a task go
     on that rests; `is_up`: there is a connection. `host` is set once it is made. A part of the
@@ -144,7 +138,7 @@ class Installer:
         if not signed.signatures:
             return description.keyring
         if not self._options["keyring"]:
-            raise Refused("no keyring for apps: the configuration's apps.keyring names it")
+            raise plan.NotTaken("no keyring for apps: the configuration's apps.keyring names it")
         trust = sources.Trust(self._store, KEYRING, self._options["keyring"])
         now = self._clock.wall()[0] // 1000
         yield from self._drive(trust.check(description, signed, self._depot, now))
@@ -153,10 +147,11 @@ class Installer:
     def _get(self, name, description, data, keyring, may_go_back):
         """Have the release staged in the other slot of its app."""
         slots = self._slots.get(name) or self._make(name)
-        facts = self._facts(slots, description, keyring)
+        words = (description.product, description.channel, slots.state.sequence)
+        facts = sources.facts(slots, words, keyring, self._clock, self._outside.version)
         decision = plan.judge(description, facts, True, may_go_back)
         if decision.kind != plan.APPLY:
-            raise Refused(decision.reason)
+            raise plan.NotTaken(decision.reason)
         if (slots.state.kind, slots.state.other) == ("staged", description.sequence):
             return
         slots.begin(hexlify(sha256(data).digest()).decode(), description.sequence)
@@ -202,19 +197,6 @@ class Installer:
             except OSError:
                 pass  # it is there, or else the next thing that is done fails
         return self._open(name)
-
-    def _facts(self, slots, description, keyring):
-        state = slots.state
-        return plan.Facts(
-            description.product,
-            description.channel,
-            state.sequence,
-            state.failed,
-            state.floor,
-            keyring,
-            self._clock.wall()[0] // 1000,
-            sources.needs(slots.root, self._outside.version),
-        )
 
     def _wait(self, name):
         """Until the owner's window is open and the app has nothing against it."""
@@ -307,12 +289,12 @@ class Installer:
 
 
 def name_of(product):
-    """The app that a product stands for. Raises Refused."""
+    """The app that a product stands for. Raises NotTaken."""
     name = product[len(PRODUCT) :].replace("-", "_")
     try:
         check_name(name)
     except BadConfig:
         name = ""
     if not name or not product.startswith(PRODUCT):
-        raise Refused("another-product")
+        raise plan.NotTaken("another-product")
     return name

@@ -344,9 +344,9 @@ class Fetch:
             for folder in self._description.folders:
                 for entry in self._entries(folder):
                     path = self._path(folder, entry.name)
-                    # What an earlier run wrote may be only in memory still.
-                    with files.open(path, "r+b") as file:
-                        files.sync(file)
+                    if self.kept:  # what an earlier run wrote may be only in memory still
+                        with files.open(path, "r+b") as file:
+                            files.sync(file)
                     if starting.file_digest(files, path) != entry.hash:
                         raise SlotError("%s is not on the medium as it was written" % entry.name)
                     inner = path[len(slots.target) + 1 :]

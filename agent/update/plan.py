@@ -6,6 +6,8 @@ Pure.
 
 from collections import namedtuple
 
+from agent.errors import LimpetError
+
 # Each state: what is durable in it, and what a power cut there leads to.
 STATES = (
     ("idle", "the good slot; the release before it, or nothing", "idle"),
@@ -28,6 +30,12 @@ GO = Decision(APPLY, None)
 Facts = namedtuple(
     "Facts", ("product", "channel", "sequence", "failed", "floor", "keyring", "unix_s", "needs")
 )
+
+
+class NotTaken(LimpetError):
+    """A release that is not in use, and will not be by this request; the message says why."""
+
+    code = "not-taken"
 
 
 def judge(description, facts, is_asked=False, may_go_back=False):

@@ -85,7 +85,8 @@ class Lines:
     def __init__(self, data, limit):
         if len(data) > limit:
             raise BadRelease("%d bytes; at most %d" % (len(data), limit))
-        if not data or data[-1] != 10 or any([b < 32 and b != 10 or b > 126 for b in data]):
+        # Not a list of it all, which would be the largest thing that an update holds at once.
+        if not data or data[-1] != 10 or any(b < 32 and b != 10 or b > 126 for b in data):
             raise BadRelease("not lines of ASCII")
         self._lines = data[:-1].split(b"\n")
         self._at = 0

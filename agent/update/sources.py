@@ -12,7 +12,7 @@ import limpet_start as starting
 from interpreter import describe
 
 from agent.store import Files
-from agent.update import release
+from agent.update import plan, release
 from agent.update.depot_mqtt import Depot
 
 # What the agent offers: publish(topic, payload, qos, retain), listen(topic, take),
@@ -97,18 +97,21 @@ def _fetch(depot, name):
             return data
 
 
-def needs(root, version):
-    """What is here, by the names of release.NEEDS."""
-    words = describe()
+def facts(slots, words, keyring, clock, version):
+    """The plan.Facts of slots; `words` are product, channel, and the sequence in use."""
+    state = slots.state
     mpy = getattr(sys.implementation, "_mpy", None)
-    return {
+    here = describe()
+    needs = {
         "agent": version,
-        "runtime": words["name"],
-        "board": words["machine"].replace(" ", "-").lower(),
+        "runtime": here["name"],
+        "board": here["machine"].replace(" ", "-").lower(),
         "mpy": None if mpy is None else mpy & 0xFF,
         "start": starting.VERSION,
-        "space": _space(root),
+        "space": _space(slots.root),
     }
+    unix_s = clock.wall()[0] // 1000
+    return plan.Facts(*words + (state.failed, state.floor, keyring, unix_s, needs))
 
 
 def _space(root):

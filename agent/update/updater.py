@@ -37,12 +37,6 @@ def make(options, store, clock, outside):
         raise Unavailable(error.message)
 
 
-class NotTaken(LimpetError):
-    """The release is not in use, and will not be by this request; the message says why."""
-
-    code = "not-taken"
-
-
 class Updater:
     """`options` is the configuration's `update`, `outside` an Outside.
 
@@ -209,9 +203,9 @@ class Updater:
         if self._work is not None or self.slots.is_trial:
             return
         if self.last is not None and tuple(self.last[:2]) == (wanted, plan.IGNORE):
-            raise NotTaken(self.last[2])
+            raise plan.NotTaken(self.last[2])
         if self.knows(wanted):
-            raise NotTaken(self.slots.why())
+            raise plan.NotTaken(self.slots.why())
 
     def _offered_sequence(self):
         state = self.slots.state
@@ -285,19 +279,12 @@ class Updater:
         self._report()
 
     def _facts(self):
-        options, state = self._options, self.slots.state
-        unix_ms, _ = self._clock.wall()
-        return plan.Facts(
-            options["product"],
-            options["channel"],
-            # In the rescue the release that is broken may be fetched again.
-            state.sequence if self.slots.running else max(0, state.sequence - 1),
-            state.failed,
-            state.floor,
-            self._trust.keyring.number,
-            unix_ms // 1000,
-            sources.needs(self.slots.root, self._outside.version),
-        )
+        state = self.slots.state
+        # In the rescue the release that is broken may be fetched again.
+        sequence = state.sequence if self.slots.running else max(0, state.sequence - 1)
+        words = (self._options["product"], self._options["channel"], sequence)
+        keyring = self._trust.keyring.number
+        return sources.facts(self.slots, words, keyring, self._clock, self._outside.version)
 
     def _report(self, **more):
         words = self.status()

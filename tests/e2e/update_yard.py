@@ -109,7 +109,7 @@ class Slotted(Device):
 def wait_for_update(caller, device, holds, seen=None):
     """Wait for an update event for which `holds(words)`; returns it."""
     while True:
-        message = caller.messages.get(timeout=30)
+        message = caller.messages.get(timeout=150)  # a sync of each file, on a busy disk
         if message.topic == "limpet/%s/event/update" % device.name:
             words = json.loads(message.payload)
             if seen is not None:
