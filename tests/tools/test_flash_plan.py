@@ -238,3 +238,10 @@ def test_what_an_interrupted_run_left_beside_a_file_is_removed():
     model = bring(Model(), OLD)
     model.files["/agent.json.new"] = b"half"
     assert plan.make(model.look(), OLD) == Plan([Step("remove", "/agent.json.new")], None, 0)
+
+
+def test_where_the_firmware_has_the_agent_no_slot_is_touched():
+    model = bring(Model(), OLD._replace(slot=None))
+    assert model.files["/agent.json"] == b"{}" and "/main.py" in model.files
+    assert not [path for path in model.files if path.startswith(("/limpet/a", "/limpet/state"))]
+    assert plan.make(model.look(), OLD._replace(slot=None)).steps == []

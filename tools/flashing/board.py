@@ -73,11 +73,18 @@ gc.collect()
 FACTS = (
     "import sys,gc;_i=sys.implementation;print(repr((_i.name,tuple(_i.version),"
     "getattr(_i,'_machine',sys.platform),getattr(_i,'_mpy',0),sys.platform,"
-    "getattr(gc,'mem_free',lambda:0)())))"
+    "getattr(gc,'mem_free',lambda:0)(),_frozen)))"
 )
+FROZEN = """
+try:
+    import agent, limpet_start
+    _frozen = True
+except ImportError:
+    _frozen = False
+"""
 
-# version: as numbers; mpy: of .mpy files; memory: bytes free of the heap
-Facts = namedtuple("Facts", "name version machine mpy platform memory")
+# version: as numbers; mpy: of .mpy files; memory: bytes free of the heap; frozen: it has the agent
+Facts = namedtuple("Facts", "name version machine mpy platform memory frozen", defaults=(False,))
 
 
 class BoardProblem(Exception):
@@ -119,6 +126,7 @@ class Board:
         with trouble("stopping what runs on " + self.device):
             self._interrupt()
             self._line.enter_raw_repl(soft_reset=True, timeout_overall=ENTER_S)
+            self._ask(FROZEN)
             facts = Facts(*ast.literal_eval(self._ask(FACTS)))
             check_facts(facts)
             self._ask(HELPER)

@@ -4,6 +4,7 @@ The one rule: the same files and options give the same bytes, and what cannot wo
 before a board is touched.
 """
 
+import json
 import os
 import tempfile
 
@@ -23,20 +24,8 @@ CONFIG = "/agent.json"
 SHARED = ("limpet_start.py", "boot.py")
 LAST = "main.py"  # once it is there the board starts the agent
 
-# What asks for modules that no board has: it is not put on one.
-OMITTED = (
-    "agent/devices/*_cpython.*",
-    "agent/devices/*_ffi.*",
-    "agent/devices/*_linux.*",
-    "agent/system_calls/cpython.*",
-    "agent/system_calls/foreign.*",
-    "agent/system_calls/native.*",
-    "agent/update/slots_image.*",
-)
-
 # What else may be left out, by the names that `tools/firmware --without` has for it.
 PARTS = {
-    "fakes": ("agent/devices/*_fake.*", "agent/devices/*_recorded.*"),
     "devices": ("agent/devices/[a-z]*", "agent/commands/device_*"),
     "apps": ("agent/apps/*", "agent/commands/app.*"),
     "update": ("agent/update/*", "agent/commands/update.*"),
@@ -47,8 +36,14 @@ class ContentProblem(Exception):
     """What was given cannot go onto a board; the message says why."""
 
 
-def from_tree(root, sequence, omitted=OMITTED):
-    """{path in a slot: bytes} of the agent in a folder, as a release `sequence` of its own."""
+def from_tree(root, sequence, parts=()):
+    """{path in a slot: bytes} of the agent in a folder, as a release `sequence` of its own.
+
+    What no board can run is left out, and the `parts` named.
+    """
+    with open(os.path.join(root, "firmware/boards/boards.json"), encoding="utf-8") as file:
+        omitted = json.load(file)["left_out"]
+    omitted += [pattern for part in parts for pattern in PARTS[part]]
     return slot_of(building.collect(root, building.AGENT, True, omitted), sequence)
 
 
@@ -112,6 +107,13 @@ def _read(root, name):
         return file.read()
 
 
+def without_agent(wanted):
+    """The same for a board whose firmware has the agent, and what starts it."""
+    start = "%s/%s" % (ROOT, SHARED[0])
+    outside = {path: data for path, data in wanted.outside.items() if path != start}
+    return wanted._replace(slot=None, outside=outside)
+
+
 def check_settings(data):
     """The values in an agent.json. Raises ContentProblem, its message naming the member."""
     if len(data) > config.MAX_FILE_BYTES:
@@ -135,11 +137,6 @@ def keys_path(values):
     return "/" + values["data"].strip("/") + "/" + keys.PROVISION
 
 
-def omitted(parts):
-    """Patterns of what is left out: OMITTED, and those of the parts named."""
-    return OMITTED + tuple(pattern for part in parts for pattern in PARTS[part])
-
-
 def check_named(wanted, present):
     """Refuse a configuration that names a file which neither is on the board nor comes there."""
     data = wanted.outside.get(CONFIG)
@@ -156,10 +153,15 @@ def check_named(wanted, present):
             )
 
 
+def settings_of(wanted):
+    """The values of the configuration that is to be put there, or None."""
+    data = wanted.outside.get(CONFIG)
+    return None if data is None else check_settings(data)
+
+
 def named_paths(wanted):
     """Paths on the board of what the configuration names."""
-    data = wanted.outside.get(CONFIG)
-    values = None if data is None else check_settings(data)
+    values = settings_of(wanted)
     return [] if values is None else ["/" + path.lstrip("/") for _, path in files_named(values)]
 
 
@@ -174,4 +176,4 @@ def files_named(values):
         yield "update.keyring", update["keyring"]
 
 
-__all__ = ["OMITTED", "PARTS", "ContentProblem", "from_depot", "from_tree", "wanted"]
+__all__ = ["PARTS", "ContentProblem", "from_depot", "from_tree", "wanted"]

@@ -8,7 +8,7 @@ from releases import building
 from releases.depot import Depot
 from tqdm import tqdm
 
-from . import contents, plan
+from . import boards, contents, plan
 from .board import Board, BoardProblem, find
 
 PROBLEMS = (BoardProblem, contents.ContentProblem, plan.PlanProblem, building.BuildProblem)
@@ -89,8 +89,7 @@ def collect(root, options):
             raise contents.ContentProblem("--put %s: expected FILE=PATH" % pair)
         extra.append((path, _read(local)))
     if options.depot is None:
-        omitted = contents.omitted(options.without)
-        slot = contents.from_tree(root, options.sequence, omitted)
+        slot = contents.from_tree(root, options.sequence, options.without)
     else:
         words = (options.product, options.channel, options.sequence)
         slot = contents.from_depot(Depot(options.depot), *words)
@@ -111,6 +110,9 @@ def flash(wanted, options):
         facts = board.enter()
         words = (board.device, ".".join(map(str, facts.version[:3])), facts.machine)
         print("%s: MicroPython %s, %s, %d KiB of heap free" % (*words, facts.memory // 1024))
+        boards.check(facts, contents.settings_of(wanted), facts.frozen)
+        if facts.frozen:
+            wanted = contents.without_agent(wanted)
         present = board.look([*wanted.outside, *contents.named_paths(wanted)])
         contents.check_named(wanted, present)
         made = plan.make(present, wanted, options.in_place, options.replace)
@@ -133,9 +135,11 @@ def summary(wanted, present, made):
     """In two lines what is there, and what it takes."""
     written = sum(len(step.data) for step in made.steps if step.verb == "write")
     copied = sum(step.verb == "copy" for step in made.steps)
-    size = sum(map(len, wanted.slot.values()))
     kib = present.block / 1024
-    lines = "agent: %d files, %d bytes; " % (len(wanted.slot), size)
+    lines = "agent: in the firmware; "
+    if wanted.slot is not None:
+        size = sum(map(len, wanted.slot.values()))
+        lines = "agent: %d files, %d bytes; " % (len(wanted.slot), size)
     lines += "free on the board: %d KiB in blocks of %d\n" % (present.free * kib, present.block)
     if not made.steps:
         return lines + "nothing to do: all of it is there"

@@ -26,7 +26,7 @@ FOLDER_BLOCKS = 2  # littlefs: a folder is a pair of blocks
 # block     bytes in a block of the file system; free: blocks
 Present = namedtuple("Present", "files folders contents block free")
 
-# slot     {path in the slot: bytes}, the manifest among them
+# slot     {path in the slot: bytes}, the manifest among them; None: the firmware has the agent
 # outside  {path: bytes}, in the order in which they come into force; the last starts the agent
 Wanted = namedtuple("Wanted", "slot outside sequence")
 
@@ -50,12 +50,15 @@ def make(present, wanted, in_place=False, replaces=False):
     that are somebody else's.
     """
     state = read_state(present)
-    if wanted.sequence < state.floor:
+    if wanted.slot is not None and wanted.sequence < state.floor:
         words = (wanted.sequence, state.floor)
         raise PlanProblem("release %d: this board takes none before %d" % words)
-    digest = digest_of(wanted.slot[starting.MANIFEST])
     started = slot_started(present, state)
-    slot = None if _is_settled(present, state, digest) else _slot_for(started, in_place)
+    slot = digest = None
+    if wanted.slot is not None:
+        digest = digest_of(wanted.slot[starting.MANIFEST])
+        if not _is_settled(present, state, digest):
+            slot = _slot_for(started, in_place)
     steps = _keep_others(present, replaces)
     steps += [] if slot is None else _fill(present, wanted.slot, slot)
     made = {step.path for step in steps if step.verb == "folder"} | present.folders
