@@ -1,7 +1,9 @@
 """What the benches read of a process is what that process used, and what they start they end."""
 
+import os
 import subprocess
 import sys
+import types
 
 from benches import driving, processes, rpc
 from benches.records import BenchError
@@ -72,25 +74,40 @@ def test_an_unknown_subject_is_refused_with_the_ones_there_are():
         raise AssertionError("accepted")
 
 
-def test_the_figure_of_a_case_is_the_median_of_its_rounds():
+def test_of_the_rounds_of_a_case_the_best_latency_and_rate_count_and_the_median_of_the_rest():
+    rounds = ((3.0, 10.0, 7.0, 2.0), (50.0, 200.0, 9.0, 40.0), (4.0, 30.0, 8.0, 3.0))
     runs = [
         {
             "p50_us": p50,
-            "p99_us": 9.0,
-            "per_second": 1.0,
+            "p99_us": p99,
+            "per_second": rate,
             "count": 2,
             "bytes_in": 6,
             "bytes_out": 4,
+            "cpu_us": cpu,
         }
-        for p50 in (3.0, 50.0, 4.0)
+        for p50, p99, rate, cpu in rounds
     ]
     rows = list(rpc.summarise({("inflight=1", "paho"): runs}))
     assert [(row.metric, row.value) for row in rows] == [
-        ("p50_us", 4.0),
-        ("p99_us", 9.0),
-        ("per_second", 1.0),
+        ("p50_us", 3.0),
+        ("p99_us", 30.0),
+        ("per_second", 9.0),
         ("wire_bytes", 5.0),
+        ("cpu_us", 3.0),
     ]
+
+
+def test_what_a_subject_uses_is_counted_for_each_message(tmp_path):
+    driver = tmp_path / "driver"
+    driver.write_text("#!/bin/sh\necho '{\"count\": 4}'\n")
+    driver.chmod(0o755)
+    served = types.SimpleNamespace(host="h", port=1)
+    target = driving.Driven("me", served, "call", "reply", "echo")
+    load = driving.Load(1, 1)
+    assert driving.drive(str(driver), target, load) == {"count": 4}
+    figures = driving.drive(str(driver), target._replace(pid=os.getpid()), load)
+    assert figures["cpu_us"] > 0 and figures["waits"] > 0  # we waited for the driver at least
 
 
 def test_a_run_that_went_wrong_leaves_a_reason_and_no_figure(monkeypatch):

@@ -44,18 +44,30 @@ class Driven(NamedTuple):
     call: str
     reply: str
     expect: str
+    pid: int | None = None  # of the process behind it; None: nobody counts what it uses
 
 
 def drive(driver, target, load, silence_ms=SILENCE_MS):
-    """One run of the driver: the dict that it prints, or Unavailable with what it said."""
+    """One run of the driver: the dict that it prints, or Unavailable with what it said.
+
+    With it what the subject used for each message, where it is known which process that is:
+    `cpu_us` on a processor, kernel's work for it included, and `waits`, after each of which it
+    found as many messages as there were.
+    """
     where = (target.broker.host, target.broker.port, target.call, target.reply, target.expect)
     what = (load.method, load.inflight, load.count, load.seconds, silence_ms)
     what += (int(load.quickack), load.params, load.qos, load.size)
     command = [driver, *map(str, where + what)]
+    before = processes.read_usage(target.pid) if target.pid else None
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise Unavailable("the driver: " + last_line(done.stderr))
-    return json.loads(done.stdout)
+    figures = json.loads(done.stdout)
+    if before:
+        after = processes.read_usage(target.pid)
+        figures["cpu_us"] = (after.cpu_ns - before.cpu_ns) / 1000 / figures["count"]
+        figures["waits"] = (after.wake_ups - before.wake_ups) / figures["count"]
+    return figures
 
 
 def await_answer(driver, target, running):
@@ -76,4 +88,4 @@ def answering(recipe, broker, folder, driver, cwd):
     target = Driven(recipe.name, broker, recipe.call, recipe.reply, recipe.expect)
     with processes.started(recipe.name, command, folder, cwd, recipe.environment) as running:
         await_answer(driver, target, running)
-        yield target, running
+        yield target._replace(pid=running.process.pid), running
