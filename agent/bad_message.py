@@ -1,6 +1,6 @@
 """Bytes that a protocol forbids: of the family of errors (errors.py), and alone for the link."""
 
-from agent.failure import LimpetError
+from agent import LimpetError
 
 
 class BadMessage(LimpetError):

@@ -2,11 +2,12 @@
 
 Every error that can reach a caller carries a `code`, a word for the wire that does not change once
 published, and may carry `data`, which must be JSON. The message is for a person: it names what was
-wrong and what would be right. Nothing here does any I/O.
+wrong and what would be right. Nothing here does any I/O, or imports what is not there already: an
+import deep down has little stack left on 32 bits. So BadMessage, of the same family, stands in
+bad_message.py.
 """
 
-from agent.bad_message import BadMessage  # noqa: F401 - the family is whole here
-from agent.failure import LimpetError
+from agent import LimpetError
 
 
 class BadConfig(LimpetError):

@@ -10,8 +10,8 @@ import socket
 from interpreter import random_bytes
 
 from agent import sntp
+from agent.bad_message import BadMessage
 from agent.clock import LEAST_UNIX_S
-from agent.errors import BadMessage
 from agent.mqtt.tcp import socket_address
 
 _PORT = 123

@@ -7,7 +7,7 @@ who sits on the way can lie, and whoever cannot allow that does not configure it
 
 from struct import pack, unpack_from
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 
 PACKET_BYTES = 48
 _ASK = 0x23  # version 4, mode 3: a client

@@ -6,7 +6,7 @@ test. Works on every interpreter.
 
 from support import START
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.mqtt.session import Session
 from agent.mqtt.settings import Settings
 

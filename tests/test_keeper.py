@@ -11,7 +11,7 @@ sys.path.pop(0)
 from mqtt_peer import START, connack, packet, publish, split, two  # noqa: E402
 from support import raises  # noqa: E402
 
-from agent.errors import BadMessage  # noqa: E402
+from agent.bad_message import BadMessage  # noqa: E402
 from agent.mqtt import fields  # noqa: E402
 from agent.mqtt.keeper import FIRST_ID, LAZY_MS, Keeper  # noqa: E402
 from agent.mqtt.making_room import BLOCK, BULK, DROP_NEW, DROP_OLDEST  # noqa: E402

@@ -7,8 +7,8 @@ from interpreter import random_bytes
 from support import START, raises
 
 from agent import sntp
+from agent.bad_message import BadMessage
 from agent.clock import LEAST_UNIX_S, Clock
-from agent.errors import BadMessage
 from agent.mqtt.tcp import socket_address
 from agent.ntp import Ntp
 

@@ -6,7 +6,7 @@ from struct import pack
 from mqtt_peer import FEEDS, Peer, connack, packet, publish, text, two
 from support import raises
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.mqtt import fields, packets, wire
 from agent.mqtt import properties as properties_
 from agent.mqtt.packets import V5, V311

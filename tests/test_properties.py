@@ -3,7 +3,7 @@
 from mqtt_peer import FEEDS, Peer, packet, text, two
 from support import raises
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.mqtt.fields import MALFORMED, PROTOCOL_ERROR
 
 IMPLEMENTATIONS = FEEDS

@@ -3,7 +3,7 @@
 from mqtt_peer import FEEDS, START, Peer, Whole, connack, packet, publish, suback, text, two
 from support import raises
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.mqtt import fields, packets
 from agent.mqtt.events import Oversized, Unsubscribed
 from agent.mqtt.outbox import Delivered

@@ -18,7 +18,7 @@ from update_life import (
     stored,
 )
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.update import patch, release, tree
 from agent.update.fetch import MAX_LIES, BadDepot, Fetch, Pieces
 from agent.update.slots_files import Slots

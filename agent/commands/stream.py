@@ -18,7 +18,8 @@ Owner: the main thread, but for what the command does: `put`, `get`, `open`.
 import json
 import threading
 
-from agent.errors import BadMessage, LimpetError, TooLarge
+from agent.bad_message import BadMessage
+from agent.errors import LimpetError, TooLarge
 from agent.strict_json import parse_object
 
 IN_FLIGHT = 4  # messages of one stream on their way

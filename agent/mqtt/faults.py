@@ -2,7 +2,7 @@
 
 from errno import ECONNREFUSED, ETIMEDOUT
 
-from agent.failure import LimpetError
+from agent import LimpetError
 
 _CODES = {ECONNREFUSED: "refused", ETIMEDOUT: "timeout"}
 

@@ -17,7 +17,7 @@ import select
 
 from micropython import const
 
-from agent.failure import LimpetError
+from agent import LimpetError
 from agent.mqtt.tcp import Tcp
 
 SOON_MS = const(1)  # who waits no longer is about to send something, which acknowledges what came

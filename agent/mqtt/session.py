@@ -21,7 +21,7 @@ from collections import namedtuple
 
 from micropython import const
 
-from agent.failure import LimpetError
+from agent import LimpetError
 from agent.mqtt.inbox import Inbox, Intake
 from agent.mqtt.outbox import Outbox
 from agent.mqtt.wire import (

@@ -7,7 +7,7 @@ in the old file) and the bytes it speaks of, again and again. Numbers are 7 bits
 lowest first; the move is folded, so that small ones of either sign are short. Pure.
 """
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 
 _CHUNK = 256
 

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
 from mqtt_peer import START, connack, packet, publish, suback, text, two
 
-from agent.errors import BadMessage
+from agent.bad_message import BadMessage
 from agent.mqtt.seldom import ENDED
 from agent.mqtt.session import Received, Session
 from agent.mqtt.settings import Settings

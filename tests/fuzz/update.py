@@ -21,8 +21,8 @@ from mqtt import Random  # noqa: E402 - this folder's
 from update_corpus import WORDS, vector  # noqa: E402
 from update_life import make_stream  # noqa: E402
 
+from agent.bad_message import BadMessage  # noqa: E402
 from agent.ed25519 import run as verify_now  # noqa: E402
-from agent.errors import BadMessage  # noqa: E402
 from agent.update import patch, release, tree  # noqa: E402
 
 SAMPLE = 5000  # one input in so many has its signatures really checked

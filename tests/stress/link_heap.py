@@ -11,7 +11,7 @@ import sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/compat"]
 
 MODULES = (
-    "agent.failure",
+    "agent",
     "agent.mqtt.wire",
     "agent.mqtt.inbox",
     "agent.mqtt.outbox",

@@ -20,7 +20,7 @@ LAYERS = (
     ),
     (
         "errors and clock",
-        ("agent", "agent.errors", "agent.failure", "agent.bad_message", "agent.clock"),
+        ("agent", "agent.errors", "agent.bad_message", "agent.clock"),
     ),
     (
         "pure",
