@@ -116,6 +116,17 @@ def test_nothing_outlives_an_agent_that_is_killed(device, fleet):
     assert caught.value.code == "interrupted"
 
 
+def test_nothing_at_a_terminal_outlives_an_agent_that_is_killed(device, fleet):
+    word = unique()
+    line = f"set -m; trap '' HUP; nohup sleep {word} & echo up; sleep {word}"
+    params = sh(line, terminal={"rows": 24, "columns": 80})
+    with Run(fleet, device.name, "shell.run", params) as run:
+        wait_for(lambda: len(matching(word)) >= 2)
+        assert next(iter(run.pieces()))[0] == 1
+        device.kill()
+        wait_for(lambda: not matching(word))
+
+
 def test_a_flood_of_output_stays_within_bounds_while_others_are_answered(device, fleet):
     fleet.call(device.name, "system.ping")
     before = device.status_kib("VmRSS")
