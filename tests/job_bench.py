@@ -12,7 +12,8 @@ import interpreter
 from faulty.disk import Disk
 from support import START
 
-from agent import boot
+# The errors early: a small stack does not hold the whole chain of imports.
+from agent import boot, errors  # noqa: F401
 from agent import clock as clocks
 from agent.bridge import Bridge
 from agent.commands import job_commands

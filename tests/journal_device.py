@@ -9,7 +9,8 @@ import queue  # noqa: F401 - early, since a small stack does not hold the whole 
 from faulty.disk import Disk
 from support import START
 
-from agent import boot, schema
+# The errors early, too.
+from agent import boot, errors, schema  # noqa: F401
 from agent.bridge import Bridge
 from agent.commands import job_commands
 from agent.commands.executor import Executor
