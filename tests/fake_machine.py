@@ -6,6 +6,7 @@ moves its hardware through the module-level tables. It stands for no port in par
 
 import sys
 
+import fake_onewire
 from support import skip
 
 from agent.devices.faults import os_error
@@ -44,7 +45,7 @@ def pull_pin(number, level):
 
 
 class Pin:
-    IN, OUT, PULL_UP, PULL_DOWN, IRQ_RISING, IRQ_FALLING = 0, 1, 1, 2, 1, 2
+    IN, OUT, OPEN_DRAIN, PULL_UP, PULL_DOWN, IRQ_RISING, IRQ_FALLING = 0, 1, 2, 1, 2, 1, 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None):
         if not isinstance(id, int) or not 0 <= id < 30:
@@ -207,6 +208,7 @@ def load(name):
     path = "agent.devices." + name
     before = sys.modules.get("machine")
     sys.modules["machine"] = sys.modules[__name__]
+    sys.modules["_onewire"] = fake_onewire
     sys.modules.pop(path, None)  # it may be there over the runtime's own
     try:
         __import__(path)
@@ -217,6 +219,7 @@ def load(name):
         raise
     finally:
         sys.modules.pop(path, None)
+        del sys.modules["_onewire"]
         if before is None:
             del sys.modules["machine"]
         else:

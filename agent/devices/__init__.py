@@ -136,7 +136,7 @@ CAPABILITIES = (
             Backend(
                 "machine",
                 "agent.devices.onewire_machine",
-                ("attribute machine Pin", "module onewire", "module ds18x20"),
+                ("attribute machine Pin", "module _onewire"),
             ),
         ),
     ),

@@ -20,9 +20,9 @@ from checks.result import ROOT
 PATH = os.path.join(ROOT, "agent", "devices", "CAPABILITIES.md")
 SCRIPT = os.path.join(ROOT, "tests", "needs_met.py")
 
-# What the documentation of the rp2 port says its `machine` has, and its library beside it.
+# What the documentation of the rp2 port says its `machine` has, and `_onewire` beside it.
 BOARD = ["Pin", "I2C", "SPI", "UART", "PWM", "ADC", "WDT", "RTC", "mem32"]
-BOARD_MODULES = ("machine", "onewire", "ds18x20", "uctypes", "socket")
+BOARD_MODULES = ("machine", "_onewire", "uctypes", "socket")
 
 HEAD = """\
 # Capabilities by runtime

@@ -76,7 +76,7 @@ if [ -n "$HAS_FILES" ]; then
     plug_bridge chroot /mnt ${first#*=} $ROOT/tools/labs/bridge.py
 else
     ln -s ${first%%=*} /bin/bridge  # a name of its own: what agents take is asked by name
-    plug_bridge /bin/bridge --python /bridge.py
+    plug_bridge /bin/bridge --python /tools/labs/bridge.py
 fi
 for agent in $AGENTS; do
     [ -n "$CHECKS" -a -z "$HAS_FILES" ] || break

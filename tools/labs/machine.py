@@ -169,10 +169,10 @@ class Machine:
         archive.file("modules/order", order.encode())
         archive.file("init", _read(os.path.join(_HERE, "init.sh")))
         if not self._kind.has_files:
-            for name in ("bridge.py", "chips.py"):
-                archive.file(name, _read(os.path.join(_HERE, name)))
-            if self._checks:
-                _add_tests(archive)
+            _add_folder(archive, "tools", ())
+            _add_folder(archive, "tools/labs", ("bridge.py", "chips.py"))
+            for folder in ("tests", "tests/contract") if self._checks else ():
+                _add_folder(archive, folder, ("*.py",))
         if self._is_first:
             name, program, workers = self._agents[0]
             archive.file("first", _read(program))
@@ -220,11 +220,11 @@ def folder():
     return tempfile.mkdtemp(prefix="limpet-lab-")
 
 
-def _add_tests(archive):
-    """The portable tests of devices, with what they import."""
-    for folder in ("tests", "tests/contract"):
-        archive.folder(folder)
-        for path in sorted(glob.glob(os.path.join(ROOT, folder, "*.py"))):
+def _add_folder(archive, folder, patterns):
+    """A folder of the tree, with the files that fit."""
+    archive.folder(folder)
+    for pattern in patterns:
+        for path in sorted(glob.glob(os.path.join(ROOT, folder, pattern))):
             archive.file("%s/%s" % (folder, os.path.basename(path)), _read(path))
 
 
