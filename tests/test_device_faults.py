@@ -3,9 +3,24 @@
 import os
 
 from device_registry import Bench, Job
-from support import raises, skip
+from support import raises, skip, temporary_folder
 
-from agent.devices import Devices, codes, faults, gpio, i2c, layout, rtc, spi, uart, watchdog
+from agent.devices import (
+    Devices,
+    adc,
+    codes,
+    faults,
+    gpio,
+    i2c,
+    layout,
+    led,
+    onewire,
+    pwm,
+    rtc,
+    spi,
+    uart,
+    watchdog,
+)
 from agent.devices.faults import DeviceError
 from agent.devices.gpio_fake import FakeChip
 from agent.devices.i2c_fake import FakeBus
@@ -13,6 +28,7 @@ from agent.devices.input_fake import FakeInput
 from agent.devices.ioctl_fake import FakeTransport
 from agent.devices.rtc_fake import FakeClock
 from agent.devices.spi_fake import FakeChip as FakeSpi
+from agent.devices.sysfs import Tree
 from agent.devices.sysfs_fake import FakeTree
 from agent.devices.tape_fake import FakeTape
 from agent.devices.uart_fake import FakeLine
@@ -191,3 +207,62 @@ def test_thousands_of_failures_on_real_files_leave_no_descriptor_open():
         ):  # fmt: skip
             raises(LimpetError, call, *arguments)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_thousands_of_failures_on_drivers_files_leave_no_descriptor_open():
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+    except OSError:
+        skip("nobody tells what is open here")
+    with temporary_folder() as folder:
+        for name in FILES:
+            make_file(folder, name, FILES[name])
+        use = {"sysfs": Tree(folder)}.__getitem__
+        here = {
+            "adc": adc.make(use),
+            "pwm": pwm.make(use),
+            "led": led.make(use),
+            "onewire": onewire.make(use),
+        }
+        bench = Bench(**here)
+        for turn in range(FAILURES // 2):
+            method, params = WRONG_FILES[turn % len(WRONG_FILES)]
+            error = bench.refused(method, **params)
+            assert error.code in ("failed", "bad-params", "unavailable"), (method, error.code)
+            del bench.asked[:]
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+FILES = {
+    "bus/iio/devices/iio:device0/in_voltage0_raw": "many",
+    "bus/iio/devices/iio:device0/in_temp_input": "nan",
+    "class/pwm/pwmchip0/npwm": "1",
+    "class/pwm/pwmchip0/pwm0/period": "x",
+    "class/leds/green/brightness": "?",
+    "class/leds/green/max_brightness": "1",
+    "bus/w1/devices/28-000000000001/w1_slave": "ff : crc=c9 NO",
+}
+WRONG_FILES = (
+    ("adc.read", {"path": "iio:device0"}),
+    ("adc.read", {"path": "iio:device0", "channel": "voltage0"}),
+    ("adc.read", {"path": "iio:device0", "channel": "temp"}),
+    ("adc.read", {"path": "../../../etc", "channel": "temp"}),
+    ("pwm.set", {"path": "pwmchip0", "channel": 0, "period_ns": 5, "duty_ns": 1}),
+    ("pwm.set", {"path": "pwmchip0", "channel": 7, "period_ns": 5, "duty_ns": 1}),
+    ("led.set", {"path": "green", "level": 1}),
+    ("led.set", {"path": "red", "level": 1}),
+    ("onewire.read", {"device": "28-000000000001"}),
+    ("onewire.read", {"device": "28-000000000002"}),
+)
+
+
+def make_file(folder, path, text):
+    """A file, with the folders that lead to it."""
+    parts = path.split("/")
+    for count in range(1, len(parts)):
+        try:
+            os.mkdir("/".join([folder] + parts[:count]))
+        except OSError:
+            pass  # it is there
+    with open(folder + "/" + path, "w") as file:
+        file.write(text)
