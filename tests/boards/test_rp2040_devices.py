@@ -135,7 +135,8 @@ def told(board):
 
 def test_the_board_finds_its_own_back_ends(told):
     by_name = told[0]["survey"][0]
-    for name in "gpio uart i2c spi adc pwm onewire rtc memory watchdog".split():
+    names = "gpio uart i2c spi adc pwm onewire rtc memory watchdog"
+    for name in names.split(" "):
         assert by_name[name] == "machine", name
     assert by_name["led"] == "lines" and by_name["modbus"] == "own" and by_name["pci"] is None
 

@@ -15,14 +15,19 @@ def call(device, method, params=None):
     result = reply["result"]
     if not isinstance(result, dict) or set(result) != {"job"}:
         return result
+    return finish(device, result["job"])
+
+
+def finish(device, job):
+    """The result of a job, once it has ended."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        state = device.caller.call(device, "job.get", result)["result"]
+        state = device.caller.call(device, "job.get", {"job": job})["result"]
         if "result" in state or "error" in state:
             assert "result" in state, state
             return state["result"]
         time.sleep(0.1)
-    raise AssertionError("%s did not end" % method)
+    raise AssertionError("%s did not end" % job)
 
 
 def refusal(device, method, params):

@@ -1,21 +1,23 @@
 """A 32-bit ARM board with SPI, PWM and an I2C bus of its own, the single file in it, over MQTT.
 
 The board is emulated to its controllers; kernel, drivers and device tree are those that a real one
-boots. The contract tests run in it first, on the same file.
+boots. The contract tests run in it first, on the same file. The agent has no workers.
 """
 
+import json
 import shutil
 import time
 
 import pytest
 from conftest import Caller
 from firmwares import linux
-from lab_calls import Device, allow, call, refusal
+from lab_calls import Device, allow, call, finish, refusal
 from labs import machine
 from provision import Unavailable
 
 NAME = "lab-limpetd"
-CHECKS = tuple("tests/contract/test_device_%s.py" % name for name in ("spi", "analog"))
+NAMES = ("spi", "analog")  # whose contract tests run there
+CHECKS = tuple("tests/contract/test_device_%s.py" % name for name in NAMES)
 FLASH, PULSES, THERMOMETER = "/dev/spidev0.0", "pwmchip0", "28-000005e2fdc3"
 BOOT_S = 600  # of patience, on a busy machine; 60 s on an idle one, with the contract tests
 
@@ -28,7 +30,7 @@ def lab(broker):
     caller.follow("limpet/%s/status" % NAME)
     guest = None
     try:
-        agents = [(NAME, linux.program("armhf"), "auto")]
+        agents = [(NAME, linux.program("armhf"), 0)]
         guest = machine.Machine(folder, broker.port, agents, checks=CHECKS, kind="sabrelite")
         guest.start()
         end = time.monotonic() + BOOT_S
@@ -110,3 +112,25 @@ def test_lines_of_the_boards_own_chips_are_driven(device):
     for value in (1, 0):
         told = call(device, "gpio.write", {"path": chips[0], "line": 4, "value": value})
         assert told["value"] == value
+
+
+def test_who_waits_for_an_edge_and_a_key_stops_nobody_without_workers(device):
+    chip = [c for c in call(device, "gpio.list") if c["label"] == "limpet"][0]["path"]
+    key = [k for k in call(device, "input.list") if k.get("name") == "gpio-keys"][0]["path"]
+    spans = (
+        {"kind": "pin", "where": chip, "first": 1, "last": 1},
+        {"kind": "ioctl", "where": key},
+    )
+    allow(device, *spans)
+    waits = (("gpio.wait", {"path": chip, "line": 1}), ("input.read", {"path": key}))
+    names = []
+    for method, params in waits:
+        names.append("waits-for-nothing-%s" % method)
+        words = {"id": names[-1], "method": method, "params": dict(params, wait_ms=10000)}
+        device.caller.publish(device, json.dumps(dict(words, reply=device.caller.topic)))
+    for _ in range(5):
+        assert call(device, "system.ping") == {}
+    for name in names:
+        state = device.caller.call(device, "job.get", {"job": name})["result"]["state"]
+        assert state == "running"  # and five calls were answered meanwhile
+    assert finish(device, names[0])["edges"] == [] and finish(device, names[1])["events"] == []

@@ -7,8 +7,10 @@ The one rule: what a cell says was asked of that runtime (`tests/needs_met.py`),
 whose modules are those of MicroPython's documentation of the port.
 """
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -32,6 +34,64 @@ it to that. A cell names the back end, or the reason why there is none. A back e
 wants what stands in the last column of the machine; `device.list` tells what a device really has.
 
 """
+
+
+# Where commands are run on real drivers or a board's own `machine`: the heading, the file that
+# runs them, and the one that says which contract tests run there too.
+SHOWN = (
+    ("x86-64 lab: CPython, MicroPython", "e2e/test_lab.py", "e2e/test_lab_contracts.py"),
+    ("64-bit ARM lab: limpetd", "e2e/test_lab_arm.py", None),
+    ("32-bit ARM board: limpetd", "e2e/test_lab_board.py", "e2e/test_lab_board.py"),
+    ("RP2040: `machine`", "boards/device/devices.py", None),
+)
+# One file of contract tests for several capabilities.
+_TOGETHER = {"analog": ("adc", "pwm", "led", "onewire")}
+
+SHOWN_HEAD = """
+## What was run where
+
+Taken from the tests that run it: `M` commands of that family over MQTT, on the kernel's own
+drivers; `C` the contract tests of its fake on them as well; `B` commands on an emulated board,
+over its own `machine`. What is below the drivers is in `tools/labs/README.md`.
+
+"""
+
+
+def shown():
+    """The second table's text."""
+    names = [row.name for row in _capabilities()]
+    columns = [_shown_in(*row[1:]) for row in SHOWN]
+    lines = ["| capability | %s |" % " | ".join([row[0] for row in SHOWN])]
+    lines.append("|%s" % (" --- |" * (len(SHOWN) + 1)))
+    for name in names:
+        cells = [column.get(name, "") for column in columns]
+        if any(cells):
+            lines.append("| %s | %s |" % (name, " | ".join(cells)))
+    return SHOWN_HEAD + "\n".join(lines) + "\n"
+
+
+def _shown_in(path, contracts):
+    """{capability: letters} of one test file."""
+    mark = "B" if path.startswith("boards") else "M"
+    found = {name: mark for name in re.findall(r'"([a-z0-9]+)\.[a-z_]+"', _read(path))}
+    for word in _contracts_of(contracts) if contracts else ():
+        for name in _TOGETHER.get(word, (word,)):
+            if name in found:
+                found[name] = mark + " C"
+    return found
+
+
+def _contracts_of(path):
+    """The tuple NAMES in a test file: whose contracts it runs."""
+    for node in ast.parse(_read(path)).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "NAMES":
+            return ast.literal_eval(node.value)
+    raise LookupError("%s has no NAMES" % path)
+
+
+def _read(path):
+    with open(os.path.join(ROOT, "tests", path), encoding="utf-8") as file:
+        return file.read()
 
 
 def answers():
@@ -76,7 +136,7 @@ def table(found):
         rows.append([row.name, *cells, ", ".join(["`%s`" % path for path in paths])])
     lines = ["| %s |" % " | ".join(row) for row in rows]
     lines.insert(1, "|%s" % (" --- |" * len(rows[0])))
-    return HEAD + "\n".join(lines) + "\n"
+    return HEAD + "\n".join(lines) + "\n" + shown()
 
 
 def _capabilities():

@@ -93,6 +93,7 @@ _RECIPES = {
             "pwm-imx27",
             "imx2_wdt",
             "gpio-sim",
+            "evdev",
             *_BRIDGE,
         ],
         "qemu-system-arm",
