@@ -42,9 +42,9 @@ class Transport:
 def main(arguments):
     """Serve as the agent does."""
     agent = Agent(config.load(arguments[1]))
-    agent._hardware.devices.put("gpio", gpio.Chips(Transport()))
+    agent.hardware.devices.put("gpio", gpio.Chips(Transport()))
     span = {"kind": "pin", "where": CHIP, "first": 0, "last": 7, "write": False}
-    agent._gate.keyring.policy["hardware"] = [span]
+    agent.gate.keyring.policy["hardware"] = [span]
     return serve(agent)
 
 
