@@ -165,7 +165,7 @@ pulses = {}  # by pin: (freq, duty_ns)
 
 
 class PWM:
-    def __init__(self, dest, *, freq=0, duty_ns=0):
+    def __init__(self, dest, *, freq=0, duty_ns=0, invert=False):
         self._number = dest._number
         pulses[self._number] = (freq, duty_ns)
 

@@ -3,7 +3,6 @@
 import machine
 
 from agent.devices import board, faults
-from agent.errors import Unavailable
 
 PATH = "pwm"
 _OFF = {"period_ns": 0, "duty_ns": 0, "enabled": False, "inverted": False}
@@ -25,20 +24,21 @@ class Chips:
         return [{"path": PATH, "channels": None}]
 
     def set(self, path, channel, period_ns, duty_ns, enabled, inverted):
-        """Make a pin so. Raises DeviceError, or Unavailable for what this board lacks."""
+        """Make a pin so. Raises DeviceError, also for what this board lacks."""
         if path != PATH:
             raise faults.refusal(path, "no chip; there is %s" % PATH, "unavailable")
         if duty_ns > period_ns:
             raise faults.refusal(path, "duty_ns %d: longer than the period" % duty_ns)
-        if inverted:
-            raise Unavailable("%s: a board's pulses are not inverted here" % path)
-        pin = board.attempt(path, "channel %d" % channel, machine.Pin, channel)
+        what = "channel %d" % channel
+        pin = board.attempt(path, what, machine.Pin, channel)
         options = {"freq": max(1, round(1_000_000_000 / period_ns)), "duty_ns": duty_ns}
-        pwm = board.attempt(path, "channel %d" % channel, machine.PWM, pin, **options)
+        if inverted:
+            options["invert"] = True  # refused by name where a port has no such option
+        pwm = board.attempt(path, what, machine.PWM, pin, **options)
         if not enabled:
             pwm.deinit()
         before = self._set.get(channel, _OFF)
         words = {"period_ns": period_ns, "duty_ns": duty_ns, "enabled": enabled}
-        words["inverted"] = False
+        words["inverted"] = inverted
         self._set[channel] = words
         return before

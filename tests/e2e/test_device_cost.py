@@ -1,4 +1,4 @@
-"""What devices cost an agent that touches none, and one that does: heap, and time beside a ping."""
+"""What devices cost an agent that touches none, and one that does: heap, and a line read."""
 
 import json
 import os

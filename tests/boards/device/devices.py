@@ -23,6 +23,7 @@ def ask(method, **params):
     print("@" + method, json.dumps(told))
 
 
+ask("watchdog.list")
 survey = bench.hardware.devices.survey()
 print("@survey", json.dumps({name: survey[name].get("backend") for name in survey}))
 
@@ -55,7 +56,6 @@ ask("spi.transfer", path="spi0", data=[0x9F, 0, 1], settings={"cs": 17})
 ask("spi.transfer", path="spi0", data=[5] * 300, settings={"mode": 3})
 ask("spi.transfer", path="spi7", data=[5])
 
-ask("i2c.scan", path="i2c0")
 ask("i2c.write", path="i2c0", address=0x48, register=0x10, data=[1, 2, 3])
 ask("i2c.read", path="i2c0", address=0x48, register=0x10, size=3)
 ask("i2c.read", path="i2c0", address=0x29, register=0x10, size=1)
@@ -71,7 +71,6 @@ for name in ("28-000005e2fdc3", "28-000000000001", "28-0000000000b0", "28-000000
     ask("onewire.read", path="onewire22", device=name)
 ask("onewire.list", path="onewire21")
 
-ask("watchdog.list")
 ask("watchdog.start", path="wdt0", timeout_s=2, feed="caller")
 print("@starves 0")
 time.sleep(10)
