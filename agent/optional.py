@@ -273,11 +273,12 @@ class Optional:
 
     def _app_places(self):
         """{name: folder} of the apps that came with the release, and of those laid beside it."""
-        from agent.apps.host import places_in
-
         found = {}
         for folder in (_beside("apps"), self._agent.config["data"] + "/apps"):
-            found.update(places_in(folder) if folder else {})
+            if folder and _has_stored(folder, ""):
+                from agent.apps.host import places_in
+
+                found.update(places_in(folder))
         if self._installer is not None:
             found.update(self._installer.places())
         return found
