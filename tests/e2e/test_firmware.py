@@ -122,6 +122,7 @@ sys.path[:] = ['.frozen']
 from agent import config
 from agent.app import Agent
 agent = Agent(config.parse(b'{"device": "idle", "mqtt": {"port": 1}}'), None, lambda line: None)
+agent.optional.take_up()
 agent.step()
 print(*sys.modules)
 """
@@ -146,12 +147,18 @@ def test_a_part_can_be_left_off(limpetd, tmp_path):
 SMALL_MATH = (
     ("exp(%r)", 2, [(number / 64,) for number in range(-45000, 45000, 997)]),
     ("log(%r)", 2, [(number / 1024,) for number in range(1, 4000, 7)] + [(1e-300,), (7e300,)]),
+    # As fractions: a number with a point is read within 10 units.
+    ("sin(%d / 7)", 1, [(number,) for number in range(-900, 900, 13)] + [(7000003,), (22,)]),
+    ("cos(%d / 7)", 1, [(number,) for number in range(-900, 900, 13)] + [(-7000003,), (11,)]),
+    ("tan(%d / 7)", 1, [(number,) for number in range(-900, 900, 13)]),
+    ("asin(%d / 512)", 1, [(number,) for number in range(-512, 513, 17)]),
+    ("acos(%d / 512)", 1, [(number,) for number in range(-512, 513, 17)]),
     ("pow(10.0, %r)", 10, [(float(number),) for number in range(-300, 309)]),
     ("pow(%r, %r)", 900, [(a / 8, b / 8) for a in range(1, 99, 9) for b in range(-300, 300, 7)]),
 )
 
 
-def test_exp_log_and_pow_are_as_exact_as_they_say(limpetd, tmp_path):
+def test_what_is_smaller_in_math_is_as_exact_as_it_says(limpetd, tmp_path):
     calls = [(call % one, units) for call, units, given in SMALL_MATH for one in given]
     script = tmp_path / "script.py"
     lines = [

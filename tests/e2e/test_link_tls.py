@@ -10,14 +10,19 @@ from provision import broker as brokers
 
 # From, to: within them now, or long before.
 VALID = ("20200101000000Z", "20991231235959Z")
+EC_P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 EXPIRED = ("20200101000000Z", "20210101000000Z")
 
 
 class Authority:
-    """A certificate authority and what it has signed, as files in `folder`."""
+    """A certificate authority and what it has signed, as files in `folder`.
 
-    def __init__(self, folder, name="ca"):
+    `key` is what openssl makes its keys of, and theirs.
+    """
+
+    def __init__(self, folder, name="ca", key=EC_P256):
         self.folder = folder
+        self._new_key = lambda path: ["-newkey", *key, "-nodes", "-keyout", path]
         self.path = folder / (name + ".pem")
         self._key = folder / (name + ".key")
         self._config = folder / (name + ".cnf")
@@ -29,22 +34,18 @@ class Authority:
             % (folder / (name + ".txt"), folder / (name + ".srl"), folder)
         )
         words = ["req", "-x509", "-days", "3650", "-subj", "/CN=" + name]
-        _openssl(*words, *_new_key(self._key), "-out", self.path)
+        _openssl(*words, *self._new_key(self._key), "-out", self.path)
 
     def sign(self, name, validity=VALID):
         """Paths of a certificate for `name` and its key."""
         key, request, made = [self.folder / (name + end) for end in (".key", ".csr", ".pem")]
         extension = "subjectAltName=DNS:" + name
         words = ["req", "-subj", "/CN=" + name, "-addext", extension]
-        _openssl(*words, *_new_key(key), "-out", request)
+        _openssl(*words, *self._new_key(key), "-out", request)
         words = ["ca", "-batch", "-notext", "-config", self._config, "-cert", self.path]
         words += ["-keyfile", self._key, "-startdate", validity[0], "-enddate", validity[1]]
         _openssl(*words, "-in", request, "-out", made)
         return made, key
-
-
-def _new_key(path):
-    return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
 
 
 def _openssl(*words):
@@ -59,13 +60,15 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("tls"))
 
 
-def served(authority, name="localhost", validity=VALID, client=False):
+def served(authority, name="localhost", validity=VALID, client=False, more=()):
     """mosquitto with TLS on its port and a plain listener beside it, for the caller."""
     certificate, key = authority.sign(name, validity)
     lines = ["certfile %s" % certificate, "keyfile %s" % key, "cafile %s" % authority.path]
     if client:
         lines.append("require_certificate true")
-    return brokers.start(True, (*lines, "listener 0 %s" % (authority.folder / "plain.sock")))
+    return brokers.start(
+        True, (*lines, *more, "listener 0 %s" % (authority.folder / "plain.sock"))
+    )
 
 
 def options(authority, **changes):

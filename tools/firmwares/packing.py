@@ -14,8 +14,11 @@ from provision.steps import run
 from firmwares import splitting
 
 # What each stream's literals are told apart by: the high bits of the byte before.
-_CONTEXT_BITS = {"text": 3, "codes": 0, "names": 0}
-_CONTEXT_BITS_OF_OTHERS = 2
+_CONTEXT_BITS = {"text": 3, "codes": 0}
+_CONTEXT_BITS_OF_OTHERS = 1
+# How many shared names are told by a byte alone; the others are told alike, so that their texts
+# may come in an order that packs better.
+_SHORT = 127
 _ROW = 24  # numbers in a line of the header
 
 HEADER = "packed_content.h"
@@ -92,10 +95,11 @@ def _lent(found):
 
 
 def _shared(uses, besides):
-    """The names that more than one module uses, those of most first, but for `besides`."""
+    """The names that more than one module uses, but for `besides`; the most used come first."""
     besides = set(besides)
     shared = [name for name, count in uses.items() if count > 1 and name not in besides]
-    return sorted(shared, key=lambda name: (-uses[name], name))
+    shared.sort(key=lambda name: (-uses[name], name))
+    return shared[:_SHORT] + sorted(shared[_SHORT:])
 
 
 class _Header:

@@ -10,6 +10,7 @@ PROG = limpetd
 MICROPY_PY_THREAD_GIL = 1
 
 MICROPY_USE_READLINE = 0
+MICROPY_PY_TERMIOS = 0 # `_linux.ioctl` does that for the serial lines: 900
 MICROPY_PY_BTREE = 0
 MICROPY_PY_FFI = 0
 MICROPY_PY_JNI = 0

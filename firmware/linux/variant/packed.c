@@ -24,7 +24,7 @@
 
 enum { TEXT, CODES, NAMES, VALUES, JUMPS, HEADS, LINKS, STREAMS };
 
-static const uint8_t context_bits[STREAMS] = {[TEXT] = 3, [VALUES] = 2, 2, 2, 2};
+static const uint8_t context_bits[STREAMS] = {[TEXT] = 3, [NAMES] = 1, 1, 1, 1, 1};
 
 typedef struct {
     const uint8_t *packed;

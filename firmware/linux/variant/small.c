@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #include "py/mpconfig.h"
@@ -88,6 +90,17 @@ long strtol(const char *restrict text, char **restrict end, int base) {
 
 unsigned long long strtoull(const char *restrict text, char **restrict end, int base) {
     return strtoul(text, end, base);
+}
+
+// Requests go to the kernel as they are. 700: the C library has those of sound and video cards that
+// hold a time in a form for kernels before 5.6.
+int ioctl(int fd, int request, ...) {
+    va_list values;
+    va_start(values, request);
+    void *value = va_arg(values, void *);
+    va_end(values);
+    long result = syscall(SYS_ioctl, fd, request, value);
+    return (int)result;
 }
 
 // The resolver asks how long a name is, to refuse one that is not text. 900

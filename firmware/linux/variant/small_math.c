@@ -1,4 +1,6 @@
-// exp, log and pow without the C library's tables, which are 11,000 bytes of the armhf file for the
+// Parts of the C library's mathematics in a smaller form.
+//
+// exp, log and pow are without the C library's tables, which are 11,000 bytes of the armhf file for the
 // last bit of each result. Here exp and log are within 2 units of it, pow with a whole exponent (by
 // which numbers are read and written) within 10, with any other within 1e-13 of the result.
 
@@ -84,4 +86,34 @@ double pow(double x, double y) {
         return sign / whole_power(size, half) / whole_power(size, count - half);
     }
     return sign * exp(y * log(size));
+}
+
+#define HALF_PI_HIGH 1.57079632673412561417 // its first 33 bits, so that a whole multiple is exact
+#define HALF_PI_NEXT 6.07710050630396597660e-11 // 33 more
+#define HALF_PI_LOW 2.02226624879595063154e-21
+#define MOST_TURNS 1048576.0 // quarters: as many bits as the parts above leave free
+
+// What sine, cosine and tangent take off an angle: quarter turns; returns how many. 2,400: the C
+// library is exact for angles of millions of turns too; here their whole turns go by fmod.
+int __rem_pio2(double x, double *rest);
+int __rem_pio2(double x, double *rest) {
+    if (fabs(x) > MOST_TURNS) {
+        x = fmod(x, 4 * (HALF_PI_HIGH + HALF_PI_NEXT));
+    }
+    double count = nearbyint(x / (HALF_PI_HIGH + HALF_PI_NEXT));
+    double high = x - count * HALF_PI_HIGH, next = count * HALF_PI_NEXT;
+    double part = high - next;
+    double low = (high - part - next) - count * HALF_PI_LOW;
+    rest[0] = part + low;
+    rest[1] = part - rest[0] + low;
+    return (int)count;
+}
+
+// 800
+double asin(double x) {
+    return atan2(x, sqrt((1 - x) * (1 + x)));
+}
+
+double acos(double x) {
+    return atan2(sqrt((1 - x) * (1 + x)), x);
 }
