@@ -89,10 +89,13 @@ done
     (
         ulimit -v $LIMIT_KIB
         echo "lab: $name starts at $(cut -d' ' -f1 /proc/uptime)"
-        /bin/$name --config /etc/$name.json 2>&1 | while read -r line; do
-            echo "$(cut -d' ' -f1 /proc/uptime) $line"
+        # Again whenever it ends, as a service manager would: an update asks for that.
+        while true; do
+            /bin/$name $OPTIONS --config /etc/$name.json 2>&1 | while read -r line; do
+                echo "$(cut -d' ' -f1 /proc/uptime) $line"
+            done
+            echo "lab: $name ended"
         done
-        echo "lab: $name ended"
     ) &
 done
 # What each agent takes, now and then.

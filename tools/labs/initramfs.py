@@ -13,13 +13,18 @@ class Archive:
     def __init__(self):
         self._parts = []
         self._count = 0
+        self._folders = set()
 
     def folder(self, name):
-        """Add a folder."""
-        self._add(name, DIRECTORY, b"")
+        """Add a folder, and those that it is in, unless they are there."""
+        if name and name not in self._folders:
+            self.folder(name.rpartition("/")[0])
+            self._folders.add(name)
+            self._add(name, DIRECTORY, b"")
 
     def file(self, name, content):
-        """Add a file, executable by all."""
+        """Add a file, executable by all, and the folders that it is in."""
+        self.folder(name.rpartition("/")[0])
         self._add(name, FILE, content)
 
     def link(self, name, target):

@@ -70,7 +70,9 @@ class Machine:
     Where it has none of this machine's files, the agents start after them.
     `line_port` is a port here that its second serial line is connected to; `kind` one of KINDS.
     An agent that is one static file may have `limit_kib` of address space, and no more; with
-    `is_first` it is the guest's first process, and busybox what it runs for drivers.
+    `is_first` it is the guest's first process, and busybox what it runs for drivers. `files` are
+    {path in the guest: bytes}, `changes` members of every agent's configuration, and `options`
+    what stands before it on the command line of an agent that is one static file.
     """
 
     def __init__(
@@ -84,6 +86,9 @@ class Machine:
         kind="amd64",
         limit_kib=None,
         is_first=False,
+        files=None,
+        changes=None,
+        options="",
     ):
         self.folder = folder
         self.console = os.path.join(folder, "console.log")
@@ -97,6 +102,9 @@ class Machine:
         self._name = kind
         self._limit_kib = limit_kib
         self._is_first = is_first
+        self._files = files or {}
+        self._changes = changes or {}
+        self._options = options
         self._kind = KINDS[kind]
         self._process = None
 
@@ -180,6 +188,8 @@ class Machine:
             content = json.dumps(self._configuration(name, workers)).encode()
             archive.file("etc/limpet.json", content)
         archive.file("etc/lab", self._settings().encode())
+        for path, content in self._files.items():
+            archive.file(path, content)
         for name, program, workers in self._agents:
             if not self._kind.has_files:
                 archive.file("bin/" + name, _read(program))
@@ -192,6 +202,7 @@ class Machine:
         lines = ["ROOT='%s'" % ROOT, "SHELL_ASKED=%s" % ("yes" if self._interactive else "")]
         lines.append("LIMIT_KIB=%s" % (self._limit_kib or "unlimited"))
         lines.append("HAS_FILES=%s" % ("yes" if self._kind.has_files else ""))
+        lines.append("OPTIONS='%s'" % self._options)
         lines.append("CHECKS='%s'" % " ".join(self._checks))
         lines.append("AGENTS='%s'" % " ".join(["%s=%s" % agent[:2] for agent in self._agents]))
         return "\n".join(lines) + "\n"
@@ -204,6 +215,7 @@ class Machine:
             "workers": workers,
             "mqtt": mqtt,
             "log": "debug",
+            **self._changes,
         }
 
 
