@@ -14,6 +14,7 @@ import signal
 import subprocess
 import termios
 import threading
+import time
 import tty
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class PtyBoard:
         self.folder.mkdir(exist_ok=True)
         if not self.flash.exists():
             self.flash.write_bytes(b"\xff" * BLOCK * blocks)
+        self._watchdog = self.folder / "watchdog"  # when it runs out, while it is armed
         self.starts = 0  # cold ones
         self.output = b""  # the last of what it said
         self.received = 0  # bytes that came to it
@@ -81,6 +83,8 @@ class PtyBoard:
         modes[3] |= termios.ISIG  # Ctrl-C, while a program runs
         termios.tcsetattr(outer, termios.TCSANOW, modes)
         self.starts += kind == "cold"
+        if kind == "cold":  # a soft reset stops no watchdog
+            self._watchdog.write_bytes(b"")
         self._wants_raw = kind == "soft"
         command = [self.interpreter, "-i", str(START), str(self.folder), kind]
 
@@ -103,10 +107,17 @@ class PtyBoard:
             except OSError:  # closed meanwhile
                 continue
             with self._lock:
+                self._bite()
                 if inner in ready and inner == self._inner:
                     self._from_board()
                 if outer in ready and outer == self._outer:
                     self._to_board(os.read(self._outer, 256))
+
+    def _bite(self):
+        """Reset it where its watchdog has run out."""
+        text = self._watchdog.read_bytes() if self._watchdog.exists() else b""
+        if text and self._process is not None and time.time() > float(text):
+            self._process.send_signal(signal.SIGKILL)
 
     def _to_board(self, data):
         if self._inner is None:
@@ -134,6 +145,9 @@ class PtyBoard:
             return
         status = self._process.wait()
         os.close(self._inner)
+        if status == -signal.SIGTERM:  # it never came to be a board
+            self._inner = self._process = None
+            return
         if status == 0:  # Ctrl-D
             os.write(self._outer, b"MPY: soft reboot\r\n")
         self._launch("cold" if status else "soft")

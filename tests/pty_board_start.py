@@ -5,11 +5,14 @@ micropython -i pty_board_start.py FOLDER cold|soft
 
 import os as host
 import sys
+import time
 
 import machine
 import vfs
 
 FLASH, BLOCK = "flash.img", 4096  # the file that is a board's flash
+WATCHDOG = "watchdog"  # the file that holds when it runs out
+watchdog = None
 
 
 class Flash:
@@ -39,6 +42,18 @@ class Machine:
 
     def __getattr__(self, name):
         return getattr(machine, name)
+
+    class WDT:
+        """A timer that cannot be stopped: pty_board.py resets the board when it runs out."""
+
+        def __init__(self, id=0, timeout=5000):
+            self.timeout_s = timeout / 1000
+            self.feed()
+
+        def feed(self):
+            """Begin anew."""
+            watchdog.seek(0)
+            watchdog.write(b"%20.3f" % (time.time() + self.timeout_s))
 
     def reset(self):
         """The power-on reset: nothing of the interpreter is left."""
@@ -76,13 +91,23 @@ def run(path):
     exec(compile(text, path, "exec"), {"__name__": "__main__"})
 
 
-medium = open_medium(sys.argv[1])
-kind = sys.argv[2]
-vfs.umount("/")
-vfs.mount(medium, "/")
-sys.path[:] = ["", ".frozen", "/lib"]
-sys.modules["machine"] = Machine()
-sys.modules["os"] = Os()
-host.chdir("/")
-for name in ("/boot.py", "/main.py")[: 1 if kind == "soft" else 2]:
+def begin():
+    """Everything that makes a board of it; nothing of the machine is in reach then."""
+    global watchdog
+    watchdog = open(sys.argv[1] + "/" + WATCHDOG, "r+b")
+    medium = open_medium(sys.argv[1])
+    vfs.umount("/")
+    vfs.mount(medium, "/")
+    host.chdir("/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+    sys.modules["machine"] = Machine()
+    sys.modules["os"] = Os()
+
+
+try:
+    begin()
+except Exception as error:  # noqa: BLE001 - on no account may a prompt follow, on this machine's files
+    sys.print_exception(error)
+    host.system("kill -TERM $PPID")
+for name in ("/boot.py", "/main.py")[: 1 if sys.argv[2] == "soft" else 2]:
     run(name)

