@@ -90,6 +90,13 @@ def _under_way(session, packet_id):
     return entry if entry and entry[_STATE] == _UNDER_WAY else None
 
 
+def _free(outbox, packet_id, reason):
+    """What was under way is settled; what waits may take its place."""
+    outbox.under_way -= 1
+    outbox.finish(packet_id, reason)
+    outbox.pump()
+
+
 def _record(session, packet_id, reason):
     """PUBREC, section 3.5: the broker has a message of QoS 2, or refuses it."""
     outbox = session.outbox
@@ -102,7 +109,7 @@ def _record(session, packet_id, reason):
     if entry[_FIRST] & 0xF6 == 0x32:
         raise BadMessage("a PUBREC for a message of QoS 1", PROTOCOL_ERROR)
     if reason >= 0x80:
-        outbox.free(packet_id, reason)
+        _free(outbox, packet_id, reason)
         return
     entry[_FIRST] = FIRST_PUBREL
     if packet_id > _MAX_ID:
@@ -124,7 +131,8 @@ def _complete(session, packet_id, reason):
         if entry[_FIRST] != FIRST_PUBREL:
             raise BadMessage("a PUBCOMP before the PUBREL", PROTOCOL_ERROR)
         # PACKET_ID_NOT_FOUND is a broker that had finished already: section 4.3.3.
-        session.outbox.free(packet_id, 0 if reason == PACKET_ID_NOT_FOUND else reason)
+        reason = 0 if reason == PACKET_ID_NOT_FOUND else reason
+        _free(session.outbox, packet_id, reason)
 
 
 _READERS = {PUBREC: _record, PUBREL: _release, PUBCOMP: _complete}

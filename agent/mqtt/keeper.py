@@ -18,7 +18,7 @@ no clock. Owner: the main thread.
 
 from agent.mqtt import kept
 from agent.mqtt.keeper_log import Cursor, Gone
-from agent.mqtt.making_room import BULK, DROP_OLDEST
+from agent.mqtt.making_room import BULK, DROP_OLDEST, OVERHEAD
 from agent.mqtt.packets import FIRST_PUBLISH, FIRST_PUBREL, PUBLISH
 from agent.mqtt.properties import read_properties
 from agent.mqtt.wire import encode_properties, is_topic
@@ -424,7 +424,11 @@ class Keeper:
             encoded = one.properties
             properties, _ = read_properties(encoded, 0, len(encoded), PUBLISH)
         entry = [one.first, one.topic, one.payload, properties, 1 if sent else 0]
-        self._outbox.resume(one.packet_id, entry)
+        outbox = self._outbox
+        outbox.size += len(one.topic) + len(one.payload) + OVERHEAD
+        outbox.entries[one.packet_id] = entry
+        outbox.waiting.append(one.packet_id)
+        outbox.pump()
 
     def _put(self, one, segment, is_released, sent=True):
         self._under_way[one.packet_id] = (segment, len(kept.encode_message(one)))

@@ -11,7 +11,7 @@ BULK = "bulk"  # of a keeper: as DROP_OLDEST, but samples and events do not put 
 
 _TOPIC, _PAYLOAD, _STATE = 1, 2, 4  # of an entry, see outbox.py
 _NEW = 0
-_OVERHEAD = 160  # as there
+OVERHEAD = 160  # as there
 
 
 def follow(session, rule, packet_id, message):
@@ -35,7 +35,7 @@ def _insist(session, packet_id, message):
     if outbox.droppable is None:
         outbox.droppable = set()
     if packet_id is None:
-        count = _make_room(outbox, len(message[2]) + len(message[3]) + _OVERHEAD)
+        count = _make_room(outbox, len(message[2]) + len(message[3]) + OVERHEAD)
         if count is None:
             return None
         session.dropped += count
@@ -58,7 +58,7 @@ def _make_room(outbox, size):
         entry = entries[packet_id]
         if packet_id in outbox.droppable and entry[_STATE] == _NEW:
             found.append(packet_id)
-            room += len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
+            room += len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + OVERHEAD
     if room < size or len(entries) - len(found) >= outbox.outbox_messages:
         return None
     for packet_id in found:

@@ -62,7 +62,7 @@ class Outbox:
         self.retain = True
         self.version = _V5
         self.window = 0  # how many may be under way: 0 while there is no connection
-        self._under_way = 0
+        self.under_way = 0
         # Ids of entries not sent on this connection. Not empty only while the window is used up.
         self.waiting = []
         self.last = 0
@@ -84,21 +84,18 @@ class Outbox:
 
         None if there is no room for it. Identifiers in `taken` are not used.
         """
+        entries = self.entries
         size = self.size + len(payload) + len(topic) + _OVERHEAD
-        if size > self.outbox_bytes or len(self.entries) >= self.outbox_messages:
+        if size > self.outbox_bytes or len(entries) >= self.outbox_messages:
             return None
+        self.size = size
         packet_id = self.take_id(taken)
-        self.resume(packet_id, [first, topic, payload, properties, _NEW])
-        return packet_id
-
-    def resume(self, packet_id, entry):
-        """Take this entry, new or a keeper's, and send it if it may leave now."""
-        self.size += len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
-        self.entries[packet_id] = entry
-        if self._under_way < self.window:
+        entries[packet_id] = entry = [first, topic, payload, properties, _NEW]
+        if self.under_way < self.window:
             self._send(packet_id, entry)
         else:
             self.waiting.append(packet_id)
+        return packet_id
 
     def begin(self, version, session_present, told):
         """A connection is up: everything is sent again, or anew if the broker lost the session.
@@ -116,14 +113,15 @@ class Outbox:
             if entry[_STATE] != _NEW:
                 entry[_STATE] = _SENT if session_present else _NEW
             if entry[_FIRST] == _FIRST_PUBREL and not session_present:
-                self._finish(packet_id, 0)
-        self._under_way = 0
+                self.finish(packet_id, 0)
+        self.under_way = 0
         self.waiting = list(self.entries)
-        self._pump()
+        self.pump()
 
-    def _pump(self):
+    def pump(self):
+        """Send what waits, as far as it may leave."""
         waiting = self.waiting
-        while waiting and self._under_way < self.window:
+        while waiting and self.under_way < self.window:
             packet_id = waiting.pop(0)
             self._send(packet_id, self.entries[packet_id])
 
@@ -148,17 +146,18 @@ class Outbox:
             sent_id = packet_id if first & 6 else 0
             packet = encode_publish(first, entry[_TOPIC], sent_id, properties, entry[_PAYLOAD])
             if 0 < self.packet_bytes < len(packet):  # MQTT-3.2.2-15
-                self._finish(packet_id, _PACKET_TOO_LARGE)
+                self.finish(packet_id, _PACKET_TOO_LARGE)
                 return
             if not sent_id:  # to a broker that takes QoS 0 only
                 self.output.append(packet)
-                self._finish(packet_id, 0)
+                self.finish(packet_id, 0)
                 return
         entry[_STATE] = _UNDER_WAY
-        self._under_way += 1
+        self.under_way += 1
         self.output.append(packet)
 
-    def _finish(self, packet_id, reason):
+    def finish(self, packet_id, reason):
+        """The message is settled, under way or not."""
         entry = self.entries.pop(packet_id)
         self.size -= len(entry[_TOPIC]) + len(entry[_PAYLOAD]) + _OVERHEAD
         self.events.append(Delivered(packet_id, reason))
@@ -173,11 +172,7 @@ class Outbox:
         if entry and entry[_STATE] == _UNDER_WAY:
             if entry[_FIRST] & 0xF6 != 0x32:
                 raise wrong(_NOT_OF_QOS_1)
-            self.free(packet_id, reason)
-
-    def free(self, packet_id, reason):
-        """What was under way is settled; what waits may take its place."""
-        self._under_way -= 1
-        self._finish(packet_id, reason)
-        if self.waiting:
-            self._pump()
+            self.under_way -= 1
+            self.finish(packet_id, reason)
+            if self.waiting:
+                self.pump()
