@@ -3,6 +3,7 @@
 import select
 from collections import namedtuple
 
+from agent import errors  # noqa: F401 - early: a small stack does not hold the chain of imports
 from agent.clock import Clock
 from agent.commands.executor import Task
 from agent.commands.job import Job
