@@ -34,6 +34,9 @@ def in_use():
     return gc.mem_alloc()
 
 
+if MODE != "bare" and not hasattr(agent.update, "slots"):
+    print("no updates:", agent.update.reason)
+    sys.exit(1)
 print(MODE, in_use())
 if MODE != "update":
     sys.exit(0)
