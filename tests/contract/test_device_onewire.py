@@ -14,6 +14,8 @@ from agent.devices.sysfs_fake import FakeTree
 sys.path.append(__file__.rsplit("/", 1)[0] + "/../../tools/labs")
 from chips import Thermometer  # noqa: E402 - found through the path set above
 
+sys.path.pop()  # the lab's machine.py is not the module that a back end looks for
+
 WARM, COLD, OTHER = "28-000005e2fdc3", "28-000000000001", "22-00800000000a"
 VALUES = {WARM: 23125, COLD: -10062, OTHER: 125000}
 BROKEN, FRESH = "28-0000000000b0", "28-0000000000f0"
