@@ -12,7 +12,7 @@ SCRIPT = Path(ROOT) / "tests/stress/link_heap.py"
 # What lives at the peak over the bare interpreter, the 4 KiB of the buffer included; and the
 # smallest heap, to the KiB, that all of it can be done in, loading too.
 MOST_AT_PEAK = 24 * 1024
-MOST_HEAP_KIB = 32
+MOST_HEAP_KIB = 30
 
 
 def run(runtime, folder, port, heap_kib):
@@ -20,7 +20,7 @@ def run(runtime, folder, port, heap_kib):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
-def test_a_connected_link_takes_less_than_24_kib_of_the_heap(broker, tmp_path):
+def test_a_connected_link_takes_less_than_24_kib_of_the_heap(broker, tmp_path, capsys):
     try:
         runtime = runtimes.get("micropython-armhf")
     except Unavailable as reason:
@@ -38,5 +38,7 @@ def test_a_connected_link_takes_less_than_24_kib_of_the_heap(broker, tmp_path):
     assert run(runtime, tmp_path, broker.port, smallest).returncode == 0
     while run(runtime, tmp_path, broker.port, smallest - 4).returncode == 0:
         smallest -= 4
-    print("at the peak %d bytes; runs in a heap of %d KiB" % (peak, smallest))
+    words = "the link on 32-bit ARM: %d bytes of heap at the peak, all of it in a heap of %d KiB"
+    with capsys.disabled():
+        print("\nfigure: " + words % (peak, smallest))
     assert peak <= MOST_AT_PEAK

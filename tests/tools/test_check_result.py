@@ -36,6 +36,12 @@ def test_a_run_without_a_test_has_failed(tmp_path, monkeypatch):
     assert run(tmp_path, monkeypatch, "0 passed, 0 failed, 0 skipped", 0).failed == 1
 
 
+def test_a_line_that_says_figure_becomes_a_note(tmp_path, monkeypatch):
+    text = "\nfigure: 7 bytes\n.\nno figure: 8\n3 passed in 1.00s"
+    done = run(tmp_path, monkeypatch, text, 0)
+    assert (done.passed, done.notes) == (3, ["7 bytes"])
+
+
 def test_a_status_other_than_0_is_a_failure_whatever_was_counted(tmp_path, monkeypatch):
     assert run(tmp_path, monkeypatch, "3 passed, 0 failed, 0 skipped", 1).failed == 1
     assert run(tmp_path, monkeypatch, "3 passed, 0 failed, 0 skipped", 0).failed == 0

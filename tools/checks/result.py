@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SHARES = 16  # of the portable tests: enough that no heap is full of what others loaded
 _RUNNER_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 _RUNNER_SKIP = re.compile(r"^skipped \S+ - (.*)$", re.M)
+_FIGURE = re.compile(r"^figure: (.*)$", re.MULTILINE)
 _PYTEST_SKIP = re.compile(r"^SKIPPED \[(\d+)\] \S+ (.*)$", re.M)
 _PYTEST_WORD = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
@@ -86,13 +87,17 @@ def run_once(name, command, timeout_s, extra_environment=None):
 
 
 def run_tests(name, command, timeout_s, extra_environment=None):
-    """A Result of a command that counts its tests in its last lines."""
+    """A Result of a command that counts its tests in its last lines.
+
+    What it says in lines that begin with `figure: ` becomes notes.
+    """
     status, output = run(name, command, timeout_s, extra_environment)
     passed, failed, skipped = count(output)
     if status != 0 or not passed:
         failed = failed or 1
     logs = [log_path(name)] if failed else []
-    return Result(passed, failed, skipped, skip_reasons(output), logs)
+    notes = skip_reasons(output) + _FIGURE.findall(output)
+    return Result(passed, failed, skipped, notes, logs)
 
 
 def run_shares(name, command, timeout_s):
