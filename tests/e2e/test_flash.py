@@ -6,8 +6,11 @@ import json
 import os
 import random
 import secrets
+import select
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from conftest import PATIENCE_S, ROOT
@@ -193,6 +196,48 @@ def test_power_cut_at_every_step_leaves_the_old_agent_or_the_new_one(board, befo
         assert session.plan(wanted) == ([], 2), cut
         session.close()
         board.power_off()
+
+
+class Bridge:
+    """The port of a board over TCP, as a serial server has it."""
+
+    def __init__(self, board):
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = "socket://127.0.0.1:%d" % self._server.getsockname()[1]
+        self._port = os.open(board.device, os.O_RDWR | os.O_NOCTTY)
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def _carry(self):
+        client, _ = self._server.accept()
+        while True:
+            for ready in select.select([client, self._port], [], [])[0]:
+                data = client.recv(4096) if ready is client else os.read(self._port, 4096)
+                if not data:
+                    client.close()
+                    return
+                (client.sendall if ready is self._port else self._write)(data)
+
+    def _write(self, data):
+        os.write(self._port, data)
+
+    def close(self):
+        """The end of it, once its client has gone."""
+        self._thread.join(20)
+        self._server.close()
+        os.close(self._port)
+
+
+def test_a_serial_line_over_tcp_does_as_well(board):
+    bridge = Bridge(board)
+    line = Board(bridge.url)
+    line.enter()
+    wanted = small(1)
+    for step in plan.make(line.look(wanted.outside), wanted).steps:
+        line.do(step)
+    assert plan.make(line.look(wanted.outside), wanted).steps == []
+    line.close()
+    bridge.close()
 
 
 def test_what_cannot_be_is_said_in_one_line(board, settings, tmp_path):

