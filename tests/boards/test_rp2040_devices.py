@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(ROOT / "tools/labs"))
+sys.path.append(str(ROOT / "tests"))
+import fake_machine  # noqa: E402
+import fake_onewire  # noqa: E402
 from chips import Thermometer  # noqa: E402
 
 BYTES_OF_CHIP = 256
@@ -152,6 +155,23 @@ def test_the_board_finds_its_own_back_ends(told):
     for name in names.split(" "):
         assert by_name[name] == "machine", name
     assert by_name["led"] == "lines" and by_name["modbus"] == "own" and by_name["pci"] is None
+
+
+# What the fakes have beside: what a test moves them by, and what MicroPython documents for ports
+# other than this one.
+BESIDE = {"WDT": {"made"}, "ADC": {"read_uv"}, "_onewire": {"wires"}}
+
+
+def public(thing):
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_fakes_have_nothing_that_a_boards_own_modules_lack(told):
+    found = told[0]
+    for kind, names in found["machine"][0].items():
+        beside = public(getattr(fake_machine, kind)) - set(names)
+        assert beside == BESIDE.get(kind, set()), kind
+    assert public(fake_onewire) - set(found["_onewire"][0]) == BESIDE["_onewire"]
 
 
 def test_pins_are_driven_read_and_felt(told):

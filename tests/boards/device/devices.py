@@ -7,6 +7,8 @@ back ends are those that the board finds for itself, over its own `machine`.
 import json
 import time
 
+import _onewire
+import machine
 from device_registry import Bench
 
 from agent.errors import LimpetError
@@ -26,6 +28,10 @@ def ask(method, **params):
 ask("watchdog.list")
 survey = bench.hardware.devices.survey()
 print("@survey", json.dumps({name: survey[name].get("backend") for name in survey}))
+
+kinds = ("Pin", "I2C", "SPI", "UART", "ADC", "PWM", "RTC", "WDT")
+print("@machine", json.dumps({kind: dir(getattr(machine, kind)) for kind in kinds}))
+print("@_onewire", json.dumps(dir(_onewire)))
 
 for value in (1, 0):
     ask("gpio.write", path="pins", line=2, value=value)
