@@ -4,13 +4,14 @@ import time
 from collections import namedtuple
 
 PATIENCE_S = 60
+REPLY_S = 15  # until it becomes a job, of which a long result is told once and not kept
 
 Device = namedtuple("Device", ("name", "caller"))
 
 
 def call(device, method, params=None):
     """The result of a call, also where it became a job meanwhile."""
-    reply = device.caller.call(device, method, params)
+    reply = device.caller.call(device, method, params, reply_within=REPLY_S)
     assert "result" in reply, reply
     result = reply["result"]
     if not isinstance(result, dict) or set(result) != {"job"}:
@@ -21,13 +22,14 @@ def call(device, method, params=None):
 def finish(device, job):
     """The result of a job, once it has ended."""
     end = time.monotonic() + PATIENCE_S
+    state = {}
     while time.monotonic() < end:
         state = device.caller.call(device, "job.get", {"job": job})["result"]
         if "result" in state or "error" in state:
             assert "result" in state, state
             return state["result"]
         time.sleep(0.1)
-    raise AssertionError("%s did not end" % job)
+    raise AssertionError("%s did not end: %s" % (job, state))
 
 
 def refusal(device, method, params):
