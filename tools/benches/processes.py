@@ -96,6 +96,13 @@ def read_memory(pid):
     )
 
 
+def read_mapped(pid):
+    """KiB of the program and the libraries that the process has mapped, as files."""
+    words = [line.split(maxsplit=5) for line in read_text("/proc/%d/maps" % pid).splitlines()]
+    paths = {one[5] for one in words if len(one) == 6 and one[5].startswith("/")}
+    return sum([os.path.getsize(path) for path in paths if os.path.isfile(path)]) // 1024
+
+
 def read_fields(path):
     """A /proc file of `name: value` lines as a dict."""
     lines = (line.partition(":") for line in read_text(path).splitlines())

@@ -1,8 +1,10 @@
-"""How long an agent takes from its start to `online`, as another client of the broker sees it.
+"""How long an agent takes from its start to `online`, and what it weighs then, beside CPython's.
 
-The time runs from the creation of the process to the arrival of the retained status: interpreter,
-imports, configuration, storage, connection and subscriptions are all in it. Rounds of all runtimes
-are interleaved; the figures are medians, the first round warms the file cache and does not count.
+The time runs from the creation of the process to the arrival of its retained status at another
+client of the broker: interpreter, imports, configuration, storage, connection and subscriptions
+are all in it. Rounds of all runtimes are interleaved; the figures are medians, the first round
+warms the file cache and does not count. Its file is the program with the libraries that it has
+mapped, without what it reads of Python.
 """
 
 import json
@@ -11,6 +13,7 @@ import statistics
 import tempfile
 import time
 
+from fleet import Fleet
 from paho.mqtt import client as mqtt
 from provision import Unavailable, broker
 
@@ -20,6 +23,9 @@ from benches.records import BenchError, Missing, Row, Subject, Target
 
 NAME = "start"
 ONLINE_S = 30
+PINGS = 20  # round trips of each start
+PEERS = ("limpet-cpython",)
+RATIO_METRICS = ("online_ms", "rss_kib", "file_kib", "ping_ms")
 AGENTS = {
     "limpetd": lambda name: subjects.limpetd(name, "x86-64", 1),
     "limpetd-armhf": lambda name: subjects.limpetd(name, "armhf", 1),
@@ -50,18 +56,20 @@ def run(options):
             yield Subject(name, recipes[-1].description)
         except Unavailable as error:
             yield Missing(name, str(error))
-    times, memory, missing = measure(recipes, rounds)
+    times, memory, sizes, pings, missing = measure(recipes, rounds)
     for name, found in times.items():
         yield Row(NAME, "to online", name, "online_ms", round(statistics.median(found), 1), "ms")
         yield Row(NAME, "to online", name, "slowest_ms", round(max(found), 1), "ms")
         yield Row(NAME, "to online", name, "rss_kib", memory[name].rss_kib, "KiB")
         yield Row(NAME, "to online", name, "pss_kib", memory[name].pss_kib, "KiB")
+        yield Row(NAME, "to online", name, "file_kib", sizes[name], "KiB")
+        yield Row(NAME, "to online", name, "ping_ms", statistics.median(pings[name]), "ms")
     yield from (Missing(name, reason) for name, reason in missing.items())
 
 
 def measure(recipes, rounds):
-    """All rounds: ({name: [ms]}, {name: memory once online}, {name: reason})."""
-    times, memory, missing = {}, {}, {}
+    """All rounds: {name: [ms]}, memory once online, KiB of files, [ms] of pings, why missing."""
+    times, memory, sizes, pings, missing = {}, {}, {}, {}, {}
     try:
         served = broker.start(nodelay=True)
     except Unavailable as error:
@@ -73,17 +81,19 @@ def measure(recipes, rounds):
                 if recipe.name in missing:
                     continue
                 try:
-                    taken, memory[recipe.name] = time_start(recipe, running_broker, watcher)
+                    taken, *found = time_start(recipe, running_broker, watcher)
+                    memory[recipe.name], sizes[recipe.name], trips = found
                 except Unavailable as error:
                     missing[recipe.name] = str(error)
                     continue
                 if number:
                     times.setdefault(recipe.name, []).append(taken)
-    return times, memory, missing
+                    pings.setdefault(recipe.name, []).extend(trips)
+    return times, memory, sizes, pings, missing
 
 
 def time_start(recipe, served, watcher):
-    """Start one agent in a fresh folder: the ms until its status says online, and its memory."""
+    """Start one agent in a fresh folder: ms until it is online, its memory, files, ms of pings."""
     with tempfile.TemporaryDirectory(prefix="limpet-bench-") as folder:
         command = recipe.command(served, folder)
         began = time.monotonic()
@@ -91,7 +101,20 @@ def time_start(recipe, served, watcher):
             seen = watcher.await_online(recipe.name, began + ONLINE_S)
             if seen is None:
                 raise Unavailable("never online: " + running.explain())
-            return (seen - began) * 1000, processes.read_memory(running.process.pid)
+            pid = running.process.pid
+            weighs = processes.read_memory(pid), processes.read_mapped(pid)
+            return ((seen - began) * 1000, *weighs, ping(recipe.name, served))
+
+
+def ping(name, served):
+    """The ms of round trips of `system.ping`, as the library for technicians sees them."""
+    taken = []
+    with Fleet(served.url, timeout=ONLINE_S) as fleet:
+        for _ in range(PINGS):
+            began = time.monotonic()
+            fleet.call(name, "system.ping")
+            taken.append(round((time.monotonic() - began) * 1000, 2))
+    return taken
 
 
 class Watcher:
