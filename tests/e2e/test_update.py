@@ -107,6 +107,8 @@ def test_a_release_that_never_connects_goes_back_with_its_reason(
 
 class Tcp(Tcp):
     def open(self):
+        from agent.mqtt.faults import TransportError
+
         raise TransportError("refused", "on purpose")
 """
     changes = {"agent/mqtt/tcp.py": read("agent/mqtt/tcp.py") + deaf}
@@ -128,7 +130,8 @@ _connected = Agent._on_connected
 
 def _hang(self, event):
     _connected(self, event)
-    self._link.send(self._clock.now())
+    self.link.send(self.clock.now())
+    self.log.info("hanging on purpose")
     while True:
         pass
 
@@ -139,6 +142,7 @@ Agent._on_connected = _hang
     yard.publish(yard.build(2, some_runtime.name != "cpython", changes))
     words = wait_for_update(caller5, device, lambda words: words["state"] == "rolled-back")
     assert words["failed"] == 2 and words["reason"] == "not-confirmed"
+    assert "hanging on purpose" in device.log.read_text(errors="replace")
 
 
 def test_a_release_comes_over_a_link_that_is_cut_fifty_times(
