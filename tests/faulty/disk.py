@@ -11,8 +11,8 @@ sets `cut_at` to None.
 """
 
 
-class PowerCut(Exception):
-    """The power went at this operation."""
+class PowerCut(BaseException):
+    """The power went at this operation; nothing that runs can catch it and go on."""
 
 
 class Disk:
