@@ -374,17 +374,35 @@ def _linux(seconds):
 
 
 def _board(seconds):
+    # A board's watchdog takes 8 s at most, and is never stopped: so a timer feeds it, as often as
+    # it may, and for ever once the trial is over.
     import machine
 
-    global _timer
-    make = machine.WDT
-    if seconds and _timer is None:
-        _timer = make(timeout=8000)  # the most that every board takes
-    if _timer is not None:
-        _timer.feed()
+    global _dog, _timer, _feeds
+    if _dog is None:
+        if not seconds:
+            return
+        make = machine.WDT
+        try:
+            _timer = machine.Timer(-1)
+        except ValueError:  # a port without timers that are only software
+            _timer = machine.Timer(0)
+        _timer.init(period=_FEED_MS, callback=_feed)
+        _dog = make(timeout=8000)
+    _feeds = seconds * 1000 // _FEED_MS if seconds else -1
+    _dog.feed()
 
 
-_timer = None
+def _feed(timer):
+    global _feeds
+    if _feeds and _dog is not None:
+        _feeds -= 1
+        _dog.feed()
+
+
+_FEED_MS = 2000
+_dog = _timer = None
+_feeds = 0
 
 
 def _shell(seconds):

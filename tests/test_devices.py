@@ -83,3 +83,24 @@ def test_the_table_names_modules_that_exist_or_say_why_not():
             assert here.load(row.name)[0] == line["backend"]
         else:
             assert raises(Unavailable, here.load, row.name).message.endswith(line["absent"])
+
+
+def test_a_survey_looks_once_for_what_several_need():
+    looked = []
+    table = (
+        Capability("pin", "", (Backend("a", "x", ("capability bus", "module one")),)),
+        Capability("bus", "", (Backend("b", "y", ("module two",)),)),
+        Capability("led", "", (Backend("c", "z", ("capability bus", "module two")),)),
+    )
+
+    def has(need):
+        looked.append(need)
+        return "no one" if need == "module one" else None
+
+    told = Devices(table, None, has).survey()
+    assert told == {
+        "pin": {"absent": "a: no one"},
+        "bus": {"backend": "b"},
+        "led": {"backend": "c"},
+    }
+    assert sorted(looked) == ["module one", "module two"]

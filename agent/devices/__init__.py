@@ -199,7 +199,7 @@ class Devices:
             return self._loaded[name]
         reasons = []
         for backend in self._find(name).backends:
-            reason = self._reason(backend)
+            reason = self._reason(backend, {})
             if reason is None:
                 try:
                     self._loaded[name] = (backend.name, self._import(backend.module))
@@ -228,39 +228,48 @@ class Devices:
     def survey(self):
         """What `about` tells of each capability: its back end, or why there is none.
 
-        Imports no back end: it looks for what each needs.
+        Imports no back end: it looks for what each needs, once: a board's file system takes
+        milliseconds to say that a module is not there.
         """
-        return {row.name: self._line(row) for row in self._table}
+        found = {}
+        known = {}
+        for row in self._table:
+            found[row.name] = self._line(row, known)
+        return found
 
     def describe(self, name):
         """One capability with all its back ends. Raises Unavailable for an unknown one."""
         row = self._find(name)
         backends = []
         for backend in row.backends:
-            reason = self._reason(backend)
+            reason = self._reason(backend, {})
             words = {"name": backend.name, "here": reason is None}
             if reason is not None:
                 words["reason"] = reason
             backends.append(words)
         return {"name": row.name, "about": row.about, "backends": backends}
 
-    def _line(self, row):
+    def _line(self, row, known):
         reasons = []
         for backend in row.backends:
-            reason = self._reason(backend)
+            reason = self._reason(backend, known)
             if reason is None:
+                known["capability " + row.name] = None
                 return {"backend": backend.name}
             reasons.append("%s: %s" % (backend.name, reason))
-        return {"absent": "; ".join(reasons)}
+        known["capability " + row.name] = absent = "; ".join(reasons)
+        return {"absent": absent}
 
-    def _reason(self, backend):
+    def _reason(self, backend, known):
+        """What a back end lacks, or None. `known` has what was looked for: {need: the same}."""
         for need in backend.needs:
-            if need.startswith("capability "):
-                reason = self._line(self._find(need[11:])).get("absent")
-            else:
-                reason = self._missing(need)
-            if reason is not None:
-                return reason
+            if need not in known:
+                if need.startswith("capability "):
+                    self._line(self._find(need[11:]), known)
+                else:
+                    known[need] = self._missing(need)
+            if known[need] is not None:
+                return known[need]
         return None
 
     def _find(self, name):
@@ -301,10 +310,16 @@ def _missing_path(path):
 
 def _missing_attribute(words):
     module, _, name = words.partition(" ")
-    reason = _missing_module(module)
-    if reason is None and not hasattr(__import__(module), name):
-        return "%s has no %s" % (module, name)
-    return reason
+    if module not in _found:
+        reason = _missing_module(module)
+        if reason is not None:
+            return reason
+        # A board that is asked for `machine` looks through its file system first, each time.
+        _found[module] = __import__(module)
+    return None if hasattr(_found[module], name) else "%s has no %s" % (module, name)
+
+
+_found = {}  # name: the module, of those that are there
 
 
 _LOOKS = {"module": _missing_module, "path": _missing_path, "attribute": _missing_attribute}

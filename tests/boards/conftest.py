@@ -1,5 +1,6 @@
 """Emulated boards with our firmware in them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from firmwares import rp2040
 from provision import Unavailable
 
 DEVICE = Path(__file__).resolve().parent / "device"
+FIRMWARE = DEVICE.parent.parent.parent / "firmware"
 
 
 class Boards:
@@ -23,6 +25,14 @@ class Boards:
         for name, content in files.items():
             found[name] = content.encode() if isinstance(content, str) else content
         return emulator.Board(emulator.image(self._firmware, found, rp2040.FILES_BYTES))
+
+    def with_agent(self, config=None, files=None):
+        """A board that starts the agent as a real one does; its config, and more files."""
+        found = {name: (FIRMWARE / name).read_bytes() for name in ("boot.py", "main.py")}
+        found["boot.py"] += (DEVICE / "boot.py").read_bytes()
+        values = {"device": "pico", "data": "/data", **(config or {})}
+        found["agent.json"] = json.dumps(values)
+        return self({**found, **(files or {})})
 
     def files(self, board):
         """{path: bytes} of what is in its flash now."""

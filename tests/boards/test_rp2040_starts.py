@@ -1,5 +1,10 @@
 """The firmware of an RP2040, in an emulated one: it boots, and the agent in it starts."""
 
+import os
+
+import pytest
+from firmwares import rp2040
+
 HEAP_LEFT_BYTES = 100_000  # of 240 KB, with the agent made and ready to run
 
 START = """
@@ -53,3 +58,12 @@ def test_what_is_written_survives_a_reset_and_a_power_cut(board):
     second.run(lambda: second.resets == 1)
     files = board.files(second)
     assert files["/kept"].split() == [b"word"] * 4
+
+
+@pytest.mark.skipif(
+    os.environ.get("LIMPET_SIZE") != "full", reason="a minute and more of building"
+)
+def test_two_builds_give_the_same_bytes(board, tmp_path):
+    rp2040.make(str(tmp_path))
+    with open(rp2040.firmware(), "rb") as file:
+        assert (tmp_path / rp2040.NAME).read_bytes() == file.read()

@@ -26,6 +26,10 @@ _PAGE_BYTES = 256
 _UF2_BYTES = 512
 _NEWLINE = 10
 
+# The stack in the chip's memory, which begins at 0; firmware/rp2040/mpconfigboard.cmake says so.
+_STACK_BOTTOM, _STACK_TOP = 0x3E000, 0x42000
+_UNTOUCHED = b"\xa5"
+
 # Instructions between two looks at the emulator's alarms; one that is due ends it earlier.
 _BATCH = 256
 # What a board may take of this machine's time before it counts as hung, however busy that is.
@@ -38,10 +42,15 @@ class Hung(Exception):
 
 
 class Wire:
-    """One UART of the board: `take(byte)` is called with what it sends, `send` is what it gets."""
+    """One UART of the board: `take(byte)` is called with what it sends, `send` is what it gets.
 
-    def __init__(self, simulator, uart, take):
+    `bell` is a pin that goes up behind the last byte: a board that asks a UART whether anything
+    is there wakes itself by asking (its driver's mutex sends an event), and would never sleep.
+    """
+
+    def __init__(self, simulator, uart, take, bell=None):
         self._uart = uart
+        self._bell = bell
         self._waiting = deque()
         self._alarm = simulator.clock.create_alarm(self._feed)
         self._is_feeding = False
@@ -55,6 +64,8 @@ class Wire:
     def send(self, data):
         """Let the board receive these bytes, one behind the other."""
         self._waiting += data
+        if self._bell is not None:
+            self._bell.set_input_value(False)
         if not self._is_feeding:
             self._is_feeding = True
             self._alarm.schedule(BYTE_NS)
@@ -65,6 +76,8 @@ class Wire:
         self._is_feeding = bool(self._waiting)
         if self._is_feeding:
             self._alarm.schedule(BYTE_NS)
+        elif self._bell is not None:
+            self._bell.set_input_value(True)
 
 
 class Board:
@@ -79,13 +92,15 @@ class Board:
         self._pio, chip.pio = chip.pio, []  # nothing uses it, and it is asked at each instruction
         chip.watchdog.on_watchdog_trigger = self._reset
         chip.core.pc = FLASH
+        chip.sram[_STACK_BOTTOM:_STACK_TOP] = _UNTOUCHED * (_STACK_TOP - _STACK_BOTTOM)
         self.console = bytearray()
         self.resets = 0
         self.wire(0, self._show)
 
-    def wire(self, number, take):
-        """Connect a UART; returns its Wire."""
-        return Wire(self._simulator, self.chip.uart[number], take)
+    def wire(self, number, take, bell=None):
+        """Connect a UART and the pin `bell`; returns its Wire."""
+        pin = None if bell is None else self.chip.gpio[bell]
+        return Wire(self._simulator, self.chip.uart[number], take, pin)
 
     def pause(self):
         """Have `run` ask its question before the next instruction."""
@@ -100,6 +115,12 @@ class Board:
     def flash(self):
         """All of the flash as it is now."""
         return bytes(self.chip.flash[:FLASH_BYTES])
+
+    @property
+    def stack_bytes(self):
+        """The most that the processor's stack has held since power on."""
+        stack = bytes(self.chip.sram[_STACK_BOTTOM:_STACK_TOP])
+        return len(stack.lstrip(_UNTOUCHED))
 
     @property
     def now_ms(self):
