@@ -1,10 +1,14 @@
-"""The agent on an emulated RP2040, met over a wire.
+"""The agent on an emulated RP2040, met over a wire: calls, schedules, a journal on flash.
 
 One board serves the tests that do it no harm: each uses names and lines of its own.
 """
 
+import os
+
 import pytest
 from peer import Broker
+
+FULL = os.environ.get("LIMPET_SIZE") == "full"
 
 STACK_BYTES = 16384  # what the firmware has
 STACK_SPARE_BYTES = 4096  # and what must be left of it by all that these tests do
@@ -58,3 +62,49 @@ def test_a_pin_is_driven_and_read(pico):
     assert len(seen) == 1
     board.chip.gpio[4].set_input_value(True)
     assert broker.call("gpio.read", {"path": "pins", "line": 4}, "pin-2") == {"value": 1}
+
+
+def test_a_schedule_fires_at_its_times(pico):
+    board, broker = pico
+    work = {"method": "gpio.write", "params": {"path": "pins", "line": 6, "value": 1}}
+    seen = rises(board, 6)
+    start = board.now_ms
+    broker.call("schedule.add", {"name": "lamp", "every": 60, "count": 3, **work}, "lamp")
+    for times in (1, 2, 3):
+        board.run(lambda wanted=times: len(seen) >= wanted, 70)
+        broker.call("gpio.write", {"path": "pins", "line": 6, "value": 0}, "dark-%d" % times)
+    gaps = [after - before for before, after in zip([start, *seen], seen, strict=False)]
+    assert gaps[0] < 62_000, gaps  # what runs schedules is loaded first
+    assert all(59_500 < gap < 60_500 for gap in gaps[1:]), gaps
+    with pytest.raises(Exception, match="after"):
+        board.run(lambda: len(seen) > 3, 130)
+
+
+def test_once_is_once_over_a_power_cut(board):
+    first, broker = board.with_agent(), Broker()
+    broker.attach(first)
+    broker.wait_online()
+    broker.call("policy.set", {"hardware": [PINS]}, "policy")
+    seen = rises(first, 3)
+    request = {"path": "pins", "line": 3, "value": 1}
+    broker.ask("gpio.write", request, "once-1")
+    first.run(lambda: seen)  # the pin is up: nothing is answered yet, and the power goes
+    assert not broker.answers("once-1")
+
+    second = broker.attach(board(first.flash))
+    seen = rises(second, 3)
+    broker.wait_online(2)
+    second.run(lambda: broker.answers("once-1"), 60)
+    told = broker.answers("once-1")[0]
+    assert not seen and "result" not in told, told
+    assert any([path.startswith("/data/journal-") for path in board.files(second)])
+    if not FULL:
+        return  # each start of an agent takes 13 s here
+    broker.call("gpio.write", request, "once-2")  # answered and stored, and the power goes
+    assert len(seen) == 1
+
+    third = broker.attach(board(second.flash))
+    seen = rises(third, 3)
+    broker.wait_online(3)
+    assert broker.call("gpio.write", request, "once-2") == {"value": 1, "before": 0}
+    assert not seen

@@ -32,7 +32,7 @@ _UNTOUCHED = b"\xa5"
 
 # Instructions between two looks at the emulator's alarms; one that is due ends it earlier.
 _BATCH = 256
-# What a board may take of this machine's time before it counts as hung, however busy that is.
+# What a board may take of a processor's time here before it counts as hung, however busy that is.
 PATIENCE_S = 600
 BYTE_NS = 20_000  # of emulated time from one byte on a wire to the next: about 500,000 baud
 
@@ -143,14 +143,14 @@ class Board:
     def run(self, until, most_s=3600):
         """Run until `until()` holds, asked at each line, at each reset and at each `pause`.
 
-        Raises Hung after `most_s` of the board's seconds, or PATIENCE_S of this machine's.
+        Raises Hung after `most_s` of the board's seconds, or PATIENCE_S of a processor's here.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.process_time() + PATIENCE_S
         last_ms = self.now_ms + most_s * 1000
         alarm = self._simulator.clock.create_alarm(self.pause)
         alarm.schedule(most_s * 1e9)
         while not until():
-            if self.now_ms >= last_ms or time.monotonic() > deadline:
+            if self.now_ms >= last_ms or time.process_time() > deadline:
                 words = (self.now_ms / 1000, self.chip.core.pc, self.text[-3000:])
                 raise Hung("after %.3f s, at %#x; its console:\n%s" % words)
             self._simulator.stopped = False
