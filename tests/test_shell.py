@@ -58,6 +58,19 @@ def test_a_programs_arguments_are_given_as_they_are():
     assert told.result["output_bytes"] == len(told.output)
 
 
+def test_a_program_starts_with_no_signal_ignored():
+    try:
+        from signal import SIG_IGN, SIGINT, signal
+    except ImportError:
+        skip("nothing here can have a signal ignored")
+    before = signal(SIGINT, SIG_IGN)  # as a shell's `&` leaves it
+    try:
+        told = sh("kill -INT $$; echo ignored")
+    finally:
+        signal(SIGINT, before)
+    assert told.result["signal"] == SIGINT and told.output == b""
+
+
 def test_the_exit_status_or_the_signal_is_told():
     assert sh("exit 7").result["status"] == 7
     killed = sh("kill -9 $$").result

@@ -1,7 +1,7 @@
-"""Linux calls on CPython: `os` and `subprocess`; the contract is the package's."""
+"""Linux calls on CPython: `os`; the contract is the package's."""
 
 import os
-import subprocess
+import signal
 
 O_PATH, O_DIRECTORY, O_NOFOLLOW = os.O_PATH, os.O_DIRECTORY, os.O_NOFOLLOW
 
@@ -11,8 +11,6 @@ write = os.write
 pipe = os.pipe
 kill = os.kill
 
-_running = {}  # pid: Popen, until its end was told
-
 
 def open(path, flags, mode):  # noqa: A001 - the contract's name
     """A descriptor, closed on exec."""
@@ -20,18 +18,27 @@ def open(path, flags, mode):  # noqa: A001 - the contract's name
 
 
 def spawn(arguments, stdin, stdout, stderr, environment):
-    """Start a program in a session of its own; its pid."""
-    words = dict([line.split("=", 1) for line in environment])
-    process = subprocess.Popen(
-        arguments, stdin=stdin, stdout=stdout, stderr=stderr, env=words, start_new_session=True
+    """Start a program in a session of its own; its pid.
+
+    With no signal ignored: an agent that a shell's `&` started ignores Ctrl-C, and so would all
+    that it starts.
+    """
+    return os.posix_spawn(
+        arguments[0],
+        arguments,
+        dict([line.split("=", 1) for line in environment]),
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, descriptor, target)
+            for target, descriptor in enumerate((stdin, stdout, stderr))
+            if descriptor is not None
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
     )
-    _running[process.pid] = process
-    return process.pid
 
 
 def wait(pid):
     """None while it runs, else how it ended."""
-    status = _running[pid].poll()
-    if status is not None:
-        del _running[pid]
-    return status
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
