@@ -19,7 +19,7 @@ from flashing import contents, plan
 from flashing.board import Board, BoardProblem
 from provision import Unavailable, runtimes
 from pty_board import PtyBoard
-from update_yard import Yard, wait_for_update
+from update_yard import Yard, new_version, wait_for_update
 
 FULL = os.environ.get("LIMPET_SIZE") == "full"
 CUTS = 100 if FULL else 1  # of a whole run, at any byte
@@ -283,8 +283,7 @@ def test_what_was_flashed_is_updated_by_a_release_from_then_on(board, broker, tm
         device = Named(name)
         caller5.wait_for_state(device, "online")
         caller5.follow("limpet/%s/event/update" % name)
-        version = b'"""Limpet\'s agent."""\n\nVERSION = "0.2.0"\n'
-        yard.publish(yard.build(2, True, {"agent/__init__.py": version}))
+        yard.publish(yard.build(2, True, new_version(2)))
         words = wait_for_update(caller5, device, lambda words: words["state"] == "confirmed")
         assert (words["sequence"], words["slot"]) == (2, "b")
         assert caller5.call(device, "system.info")["result"]["agent"] == "0.2.0"

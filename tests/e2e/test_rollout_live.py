@@ -8,8 +8,7 @@ import pytest
 from conftest import ROOT
 from fleet.rollout import Plan
 from provision import runtimes
-from test_update import new_version
-from update_yard import Slotted, Yard
+from update_yard import Slotted, Yard, new_version
 
 LIMPET = [sys.executable, str(ROOT / "tools" / "limpet"), "rollout"]
 PATIENCE_S = 150
@@ -43,7 +42,7 @@ def test_one_after_the_other_takes_it_and_a_wrong_release_stops_at_the_first(
         broken = {"agent/app.py": b"raise RuntimeError('broken on purpose')\n"}
         bad.write_bytes(yard.build(3, False, broken))
         done = bring(broker, good, devices)
-        assert done.returncode == 0, done
+        assert done.returncode == 0, done.stdout + done.stderr
         told = [json.loads(line) for line in done.stdout.splitlines()]
         assert [one["device"] for one in told if one["state"] == "done"] == Plan(devices, 2).order
         for device in devices.values():

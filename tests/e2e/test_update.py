@@ -11,7 +11,7 @@ from conftest import ROOT
 from faulty.wire import TO_CLIENT, Fault, Wire
 from provision import runtimes
 from releases import publishing
-from update_yard import PRODUCT, Slotted, Yard, wait_for_update
+from update_yard import PRODUCT, Slotted, Yard, new_version, wait_for_update
 
 from agent.update.depot_mqtt import WINDOW
 from agent.update.tree import UNIT, stream_bytes
@@ -56,11 +56,6 @@ def some_runtime(runtime):
     if os.environ.get("LIMPET_SIZE") != "full" and runtime.name not in USUAL:
         pytest.skip("at full size only")
     return runtime
-
-
-def new_version(number):
-    """A one-line change of the agent: what it says of its version."""
-    return {"agent/__init__.py": b'"""Limpet\'s agent."""\n\nVERSION = "0.%d.0"\n' % number}
 
 
 def test_a_release_is_fetched_tried_and_confirmed(slotted, runtime, yard, caller5):

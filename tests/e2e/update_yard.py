@@ -9,10 +9,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from releases import building, installing, keys, publishing, signing
 from releases.depot import Depot
 
+from agent import VERSION
 from agent.__main__ import BAD_USAGE
 from agent.update import release
 
 PRODUCT, FAR = "limpet-agent", 2**31 - 1
+
+
+def new_version(number):
+    """A one-line change of the agent: what it says of its version."""
+    text = (ROOT / "agent/__init__.py").read_text()
+    changed = text.replace('VERSION = "%s"' % VERSION, 'VERSION = "0.%d.0"' % number)
+    assert changed != text
+    return {"agent/__init__.py": changed.encode()}
 
 
 class Yard:
