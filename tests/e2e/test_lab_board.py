@@ -9,7 +9,7 @@ import shutil
 import time
 
 import pytest
-from conftest import Caller
+from conftest import PATIENCE_S, Caller
 from firmwares import linux
 from lab_calls import Device, allow, call, finish, refusal
 from labs import machine
@@ -114,9 +114,20 @@ def test_lines_of_the_boards_own_chips_are_driven(device):
         assert told["value"] == value
 
 
+def path_of_input(device, name):
+    """Its path, once the kernel has found it: the lines that it needs may come later."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        listed = call(device, "input.list")
+        found = [one["path"] for one in listed if one.get("name") == name]
+        if found:
+            return found[0]
+        assert time.monotonic() < give_up, listed
+
+
 def test_who_waits_for_an_edge_and_a_key_stops_nobody_without_workers(device):
     chip = [c for c in call(device, "gpio.list") if c["label"] == "limpet"][0]["path"]
-    key = [k for k in call(device, "input.list") if k.get("name") == "gpio-keys"][0]["path"]
+    key = path_of_input(device, "gpio-keys")
     spans = (
         {"kind": "pin", "where": chip, "first": 1, "last": 1},
         {"kind": "ioctl", "where": key},

@@ -78,6 +78,9 @@ else
     ln -s ${first%%=*} /bin/bridge  # a name of its own: what agents take is asked by name
     plug_bridge /bin/bridge --python /tools/labs/bridge.py
 fi
+# A board's keys need lines whose chips may have come later: then their driver has given up.
+keys=/sys/bus/platform/devices/gpio-keys
+[ ! -e $keys ] || [ -e $keys/driver ] || echo gpio-keys > /sys/bus/platform/drivers/gpio-keys/bind
 for agent in $AGENTS; do
     [ -n "$CHECKS" -a -z "$HAS_FILES" ] || break
     cd / && LIMPET_LAB=1 TMPDIR=/run /bin/${agent%%=*} --python -X heapsize=2m tests/run.py --frozen $CHECKS \
