@@ -15,7 +15,7 @@ import json
 import os
 
 with open("boards/boards.json") as file:
-    LEFT_OUT = json.load(file)["left_out"]
+    options.defaults(stock=True, left_out=json.load(file)["left_out"])
 
 
 def modules(folder):
@@ -31,10 +31,9 @@ def modules(folder):
 
 def is_left_out(path):
     """Whether no board can run the module."""
-    return any(fnmatch.fnmatch(path, pattern) for pattern in LEFT_OUT)
+    return any(fnmatch.fnmatch(path, pattern) for pattern in options.left_out)
 
 
-options.defaults(stock=True)
 if options.stock:
     include("$(PORT_DIR)/boards/manifest.py")
 package("agent", tuple(modules("agent")), base_path="..", opt=3)

@@ -1,12 +1,9 @@
 """What the firmware of an RP2040 carries frozen: the agent, but for what only Linux can run.
 
-The one rule: what is frozen runs from flash as it lies there, and takes heap only for its tables.
-`boot.py` and `main.py` are not in it: a frozen one would win over the owner's.
+The one rule: what it is made of is said in ../manifest.py, and here only what is left out of it,
+and that of the port's own modules there are two.
 """
 # ruff: noqa: F821 - a manifest's functions are given to it by MicroPython
-
-import fnmatch
-import os
 
 LEFT_OUT = (
     "compat/micropython.py",
@@ -18,25 +15,5 @@ LEFT_OUT = (
     "agent/update/slots_image.py",
 )
 
-
-def modules(folder):
-    """The paths of the modules in a folder of the tree, from there on, in a fixed order."""
-    top = os.path.join("..", "..", folder)
-    for path, inner, names in os.walk(top):
-        inner.sort()
-        for name in sorted(names):
-            found = os.path.relpath(os.path.join(path, name), top)
-            if name.endswith(".py") and not is_left_out(folder + "/" + found):
-                yield found
-
-
-def is_left_out(path):
-    """Whether a pattern names the module."""
-    return any([fnmatch.fnmatch(path, pattern) for pattern in LEFT_OUT])
-
-
 freeze("$(PORT_DIR)/modules", ("_boot.py", "rp2.py"), opt=3)
-package("agent", tuple(modules("agent")), base_path="../..", opt=3)
-for path in modules("compat"):
-    module(path, base_path="../../compat", opt=3)
-module("limpet_start.py", base_path="..", opt=3)
+include("../manifest.py", stock=False, left_out=LEFT_OUT)

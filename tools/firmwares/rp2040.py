@@ -23,7 +23,7 @@ NAME = "firmware.uf2"
 NEEDED = ["gcc", "libc6-dev", "make", "patch", "cmake"]
 _WHY = "building the firmware of an RP2040"
 _OURS = ("agent", "compat", "firmware/rp2040")
-_START = os.path.join("firmware", "limpet_start.py")
+_FILES = ("firmware/limpet_start.py", "firmware/manifest.py", "firmware/boards/boards.json")
 
 # suite, {package: versions allowed, the one recorded}. The SDK and the USB stack are those that
 # MicroPython 1.26 was made for; the compiler of the oldest suite runs on every newer one too.
@@ -66,7 +66,7 @@ def key():
         for ending in ("py", "h", "cmake"):
             pattern = os.path.join(linux.ROOT, folder, "**", "*." + ending)
             found += glob.glob(pattern, recursive=True)
-    found.append(os.path.join(linux.ROOT, _START))
+    found += [os.path.join(linux.ROOT, path) for path in _FILES]
     return linux.digest(sorted(found) + patches() + [__file__], SDK, COMPILER)
 
 
@@ -83,7 +83,10 @@ def make(home):
         shutil.copytree(os.path.join(parts, "pico-sdk"), os.path.join(work, "pico-sdk"))
         for folder in _OURS:
             shutil.copytree(os.path.join(linux.ROOT, folder), os.path.join(work, "limpet", folder))
-        shutil.copy(os.path.join(linux.ROOT, _START), os.path.join(work, "limpet", _START))
+        for path in _FILES:
+            place = os.path.join(work, "limpet", path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            shutil.copy(os.path.join(linux.ROOT, path), place)
         with step("building the firmware of an RP2040 (about a minute)"):
             _build(work, top, os.path.join(tools, "usr", "bin"))
         with open(os.path.join(work, "build", "firmware.bin"), "rb") as file:
