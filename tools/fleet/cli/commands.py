@@ -14,14 +14,12 @@ from . import describe as words
 from .explain import ANSWERED_ERROR, Offline, UsageError, no_such_device
 from .present import (
     STATE_COLOURS,
-    aligned,
     compact,
     lines,
     paint,
+    print_table,
     printable,
     readable,
-    shortened,
-    width,
 )
 
 HEAD = ("DEVICE", "STATE", "BOOT", "RUNTIME", "AGENT", "CLOCK", "BOARD")
@@ -41,13 +39,8 @@ def ls(fleet, names):
     if not devices:
         note(f"no device has shown up under {fleet.root}/ on {fleet.address} yet")
         return
-    head, *rows = aligned([HEAD, *map(_row, devices)])
-    print(paint("  ".join(head), "bold", sys.stdout))
-    for device, row in zip(devices, rows, strict=True):
-        if sys.stdout.isatty():
-            row[-1] = shortened(row[-1], width() - len("  ".join(row[:-1])) - 2)
-        row[1] = paint(row[1], STATE_COLOURS[device.state], sys.stdout)
-        print("  ".join(row))
+    colours = [STATE_COLOURS[device.state] for device in devices]
+    print_table(HEAD, map(_row, devices), 1, colours, is_fitted=True)
     for device in devices:
         _note_rival(device)
 

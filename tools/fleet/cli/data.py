@@ -4,11 +4,10 @@ Rule: as `commands.py`; results to stdout, words aside to stderr.
 """
 
 import datetime
-import sys
 
 from .. import samples as library
 from .commands import known, note
-from .present import aligned, compact, paint, printable, readable
+from .present import compact, print_table, printable, readable
 
 EXAMPLES = """\
 What a device reads again and again, its `channels` and those of its apps:
@@ -67,10 +66,7 @@ def _list(fleet, names):
     if not rows:
         note(f"{names.device} has no channels: its configuration, or an app, declares them")
         return
-    head, *lines = aligned([HEAD, *map(_row, rows)])
-    print(paint("  ".join(head), "bold", sys.stdout))
-    for line in lines:
-        print("  ".join(line).rstrip())
+    print_table(HEAD, map(_row, rows))
 
 
 def _row(said):

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from .. import jobs as library
 from ..errors import FleetError
 from .commands import known, note
-from .present import aligned, compact, paint, printable, readable
+from .present import compact, print_table, printable, readable
 
 HEAD = ("JOB", "METHOD", "STATE", "DONE", "PHASE")
 COLOURS = {"done": "green", "failed": "red", "cancelled": "yellow", "interrupted": "red"}
@@ -88,19 +88,10 @@ def jobs(fleet, names):
         if names.json:
             print(readable(found))
         elif found:
-            _print_table(found)
+            colours = [COLOURS.get(job.get("state")) for job in found]
+            print_table(HEAD, map(_row, found), 2, colours)
         else:
             note(f"{names.device} has nothing under way, and keeps nothing that has ended")
-
-
-def _print_table(found):
-    head, *rows = aligned([HEAD, *map(_row, found)])
-    print(paint("  ".join(head), "bold", sys.stdout))
-    for job, row in zip(found, rows, strict=True):
-        colour = COLOURS.get(job.get("state"))
-        if colour:
-            row[2] = paint(row[2], colour, sys.stdout)
-        print("  ".join(row).rstrip())
 
 
 def _row(job):

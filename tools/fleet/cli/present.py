@@ -7,6 +7,7 @@ the terminal, are written as escapes.
 import json
 import os
 import shutil
+import sys
 import textwrap
 
 MAXIMUM_WIDTH = 100
@@ -56,6 +57,24 @@ def aligned(rows) -> list[list[str]]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[-1] = 0
     return [[cell.ljust(w) for cell, w in zip(row, widths, strict=True)] for row in rows]
+
+
+def print_table(head, rows, place=0, colours=(), is_fitted=False):
+    """Print rows of texts under their head, a line each.
+
+    `colours` has a colour, or None, for the cell number `place` of each row. `is_fitted`: at a
+    terminal the last column is shortened to what room there is.
+    """
+    head, *found = aligned([head, *rows])
+    print(paint("  ".join(head), "bold", sys.stdout))
+    if is_fitted and sys.stdout.isatty():
+        for row in found:
+            row[-1] = shortened(row[-1], width() - len("  ".join(row[:-1])) - 2)
+    for row, colour in zip(found, colours, strict=False):
+        if colour:
+            row[place] = paint(row[place], colour, sys.stdout)
+    for row in found:
+        print("  ".join(row).rstrip())
 
 
 def shortened(text, columns) -> str:

@@ -20,7 +20,7 @@ from ..topics import check_device_name
 from .commands import known, note
 from .explain import UsageError
 from .jobs import follow_to_end
-from .present import aligned, paint, printable, readable
+from .present import print_table, printable, readable
 
 HEAD = ("APP", "STATE", "VERSION", "RELEASE", "REASON")
 _COLOURS = {"up": "green", "failed": "red", "waiting": "yellow"}
@@ -167,12 +167,7 @@ def _print_apps(device, found):
     if not found:
         note(f"{device} has no apps; limpet app install brings one")
         return
-    head, *rows = aligned([HEAD, *map(_row, found)])
-    print(paint("  ".join(head), "bold", sys.stdout))
-    for one, row in zip(found, rows, strict=True):
-        if one.get("state") in _COLOURS:
-            row[1] = paint(row[1], _COLOURS[one["state"]], sys.stdout)
-        print("  ".join(row).rstrip())
+    print_table(HEAD, map(_row, found), 1, [_COLOURS.get(one.get("state")) for one in found])
 
 
 def _row(one):

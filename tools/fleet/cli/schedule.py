@@ -3,10 +3,8 @@
 Rule: as `commands.py`; a device's words are shown, nothing is reckoned here.
 """
 
-import sys
-
 from .commands import known, note
-from .present import aligned, paint, printable, readable
+from .present import print_table, printable, readable
 
 HEAD = ("NAME", "STATE", "NEXT", "RUNS", "LAST")
 
@@ -39,11 +37,8 @@ def _list(fleet, names):
         (printable(s["name"]), printable(s["state"]), _next(s), str(s["runs"]), _last(s))
         for s in found
     ]
-    head, *lines = aligned([HEAD, *rows])
-    print(paint("  ".join(head), "bold", sys.stdout))
-    for said, line in zip(found, lines, strict=True):
-        line[-1] = paint(line[-1], "red" if _has_failed(said) else "green", sys.stdout)
-        print("  ".join(line))
+    colours = ["red" if _has_failed(said) else "green" for said in found]
+    print_table(HEAD, rows, len(HEAD) - 1, colours)
 
 
 def _last(said):
