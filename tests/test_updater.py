@@ -14,7 +14,7 @@ from agent.update import sources
 from agent.update.depot_mqtt import SLICE
 from agent.update.plan import NotTaken
 from agent.update.slots_files import SlotError, Slots
-from agent.update.updater import HOLD_MS, LOOK_MS, Outside, Updater
+from agent.update.updater import HOLD_MS, LOOK_MS, Updater
 
 OPTIONS = {
     "channel": "stable", "product": "agent", "policy": "auto", "window": None, "tries": 3,
@@ -66,7 +66,7 @@ class World:
         self.slots = Slots(self.medium, ROOT, state, slot)
         options = dict(OPTIONS, **self.options)
         hands = (lambda *words: self.publish(*words), self.listen, None, self.told.append)
-        outside = Outside(*hands + (self.unseal, "0.1.0", "pump", "limpet"))
+        outside = sources.Outside(*hands + (self.unseal, "0.1.0", "pump", "limpet"))
         self.updater = Updater(options, self.slots, self.store, self.clock, outside)
         self.updater.subscribe()
         self.updater.connected(True)

@@ -26,7 +26,6 @@ LOOK_MS = 30_000  # at window and veto, while something is staged
 _KEYRING = "keyring"
 HOLD_MS = 5000  # that a restart waits for its caller to have an answer
 FOLLOW_MS = 500  # between two looks for a caller who follows
-Outside = sources.Outside
 
 
 def make(options, store, clock, outside):
@@ -38,7 +37,7 @@ def make(options, store, clock, outside):
 
 
 class Updater:
-    """`options` is the configuration's `update`, `outside` an Outside.
+    """`options` is the configuration's `update`, `outside` a sources.Outside.
 
     `veto()` gives a reason against a restart now, or None; `checks` are functions that say what
     a trial lacks, "" for nothing.
