@@ -3,14 +3,9 @@
 The kernel translates every request of a 32-bit program, as on most boards in the field.
 """
 
-import shutil
-
 import pytest
-from conftest import Caller, FieldDevice
-from firmwares import linux
-from lab_calls import Device, allow, call
-from labs import machine
-from provision import Unavailable
+from conftest import FieldDevice
+from lab_calls import allow, call, guest_online
 from test_lab import BOOT_S
 
 NAME, UNIT, LINE = "lab-limpetd", 7, "/dev/ttyS0"
@@ -19,28 +14,13 @@ NAME, UNIT, LINE = "lab-limpetd", 7, "/dev/ttyS0"
 @pytest.fixture(scope="module")
 def device(broker):
     """The agent in the guest, once it is online."""
-    folder = machine.folder()
     field = FieldDevice("rtu", UNIT)
-    caller = Caller(broker)
-    caller.follow("limpet/%s/status" % NAME)
-    guest = None
+    options = {"line_port": field.port, "kind": "arm64"}
     try:
-        agents = [(NAME, linux.program("armhf"), "auto")]
-        guest = machine.Machine(
-            folder, broker.port, agents, line_port=field.port, kind="arm64"
-        ).start()
-        while b'"online"' not in caller.messages.get(timeout=BOOT_S).payload:
-            pass
-        yield Device(NAME, caller)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
+        with guest_online(broker, NAME, "auto", BOOT_S, **options) as (found, _):
+            yield found
     finally:
-        if guest is not None:
-            guest.close()
-            print(open(guest.console, errors="replace").read()[-6000:])
         field.close()
-        caller.close()
-        shutil.rmtree(folder)
 
 
 def test_it_is_a_32_bit_program_on_a_64_bit_machine(device):

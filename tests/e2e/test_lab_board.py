@@ -5,15 +5,12 @@ boots. The contract tests run in it first, on the same file. The agent has no wo
 """
 
 import json
-import shutil
 import time
 
 import pytest
-from conftest import PATIENCE_S, Caller
-from firmwares import linux
-from lab_calls import Device, allow, call, finish, refusal
+from conftest import PATIENCE_S
+from lab_calls import allow, call, finish, guest_online, refusal
 from labs import machine
-from provision import Unavailable
 
 NAME = "lab-limpetd"
 NAMES = ("spi", "analog")  # whose contract tests run there
@@ -25,26 +22,9 @@ BOOT_S = 600  # of patience, on a busy machine; 60 s on an idle one, with the co
 @pytest.fixture(scope="module")
 def lab(broker):
     """The agent in the guest once it is online, and the guest."""
-    folder = machine.folder()
-    caller = Caller(broker)
-    caller.follow("limpet/%s/status" % NAME)
-    guest = None
-    try:
-        agents = [(NAME, linux.program("armhf"), 0)]
-        guest = machine.Machine(folder, broker.port, agents, checks=CHECKS, kind="sabrelite")
-        guest.start()
-        end = time.monotonic() + BOOT_S
-        while b'"online"' not in caller.messages.get(timeout=end - time.monotonic()).payload:
-            pass
-        yield Device(NAME, caller), guest
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    finally:
-        if guest is not None:
-            guest.close()
-            print(open(guest.console, errors="replace").read()[-6000:])
-        caller.close()
-        shutil.rmtree(folder)
+    options = {"checks": CHECKS, "kind": "sabrelite"}
+    with guest_online(broker, NAME, 0, BOOT_S, **options) as found:
+        yield found
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ RETRY = (0.01, 0.05)
 MALFORMED_PUBLISH = b"\x30\x06\x00\x01a\x01\x7f\x00"  # a property that MQTT 5 does not have
 
 
-@pytest.fixture(scope="module")
-def broker():
-    with brokers.start() as running:
-        yield running
-
-
 @pytest.fixture
 def device(broker):
     with ScriptedDevice(broker, "pump-7", LIES) as running:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cuttable_proxy import CuttableProxy
-from provision import broker as brokers
 from scripted_device import LIES, SILENCE, Refuse, ScriptedDevice
 
 LIMPET = [sys.executable, str(Path(__file__).parents[2] / "tools" / "limpet")]
@@ -28,12 +27,6 @@ HOSTILE = {
 
 def _raise(error):
     raise error
-
-
-@pytest.fixture(scope="module")
-def broker():
-    with brokers.start() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from provision import broker as brokers
 from scripted_device import Refuse, ScriptedDevice
 
 LIMPET = [sys.executable, str(Path(__file__).parents[2] / "tools" / "limpet")]
@@ -28,12 +27,6 @@ SCRIPT = {
         {"name": "well.depth", "taken": 0, "waiting": 0, "dropped": 0, "failed": 0},
     ]},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def broker():
-    with brokers.start() as running:
-        yield running
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 from fleet import jobs
-from provision import broker as brokers
 from scripted_device import Refuse, ScriptedDevice
 from test_limpet import LIMPET, TIMEOUT_S, run_limpet, surroundings
 
@@ -53,12 +52,6 @@ SCRIPT = {
     "schedule.remove": lambda _device, _request: {},
     "schedule.run-now": lambda _device, request: {"run": request["params"]["name"] + "@1"},
 }
-
-
-@pytest.fixture(scope="module")
-def broker():
-    with brokers.start() as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import threading
 import pytest
 from fleet import Fleet, rollout
 from fleet.rollout import AWAY, DONE, FAILED, UNDER_WAY, WAITING, Plan, View, judge
-from provision import broker as brokers
 from scripted_device import SILENCE, Refuse, ScriptedDevice
 from test_limpet import LIMPET, TIMEOUT_S, run_limpet, surroundings
 
@@ -98,12 +97,6 @@ def test_silence_is_no_success_and_a_paused_plan_asks_nobody():
 def test_waves_that_do_not_rise_are_refused(waves):
     with pytest.raises(ValueError, match="rising"):
         Plan(NAMES, 7, waves)
-
-
-@pytest.fixture(scope="module")
-def broker():
-    with brokers.start() as running:
-        yield running
 
 
 class Pump(ScriptedDevice):
