@@ -11,6 +11,7 @@ from support import raises, skip, temporary_folder
 from agent.commands import fs
 from agent.errors import LimpetError, Unavailable
 from agent.files import transfer
+from agent.files import tree as places
 from agent.files.tree import Root, Secrets, Tree
 
 IMPLEMENTATIONS = WAYS
@@ -404,7 +405,7 @@ def test_another_file_system_below_a_root_is_not_entered(calls):
         device = os.stat("/proc")[2]
     except OSError:
         skip("no /proc here")
-    if device == os.stat("/")[2]:
+    if device == os.stat("/.")[2]:
         skip("/proc is no file system of its own")
     with temporary_folder() as folder:
         tree = Tree([Root("all", "/", False)], Secrets(folder, []), calls)
@@ -416,7 +417,7 @@ def test_no_root_is_in_the_kernels_own_trees(calls):
     tried = 0
     for path in ("/proc", "/proc/self", "/proc/1/..", "/sys", "/dev"):
         try:
-            if os.stat(path)[2] == os.stat("/")[2]:
+            if os.stat(path)[2] == os.stat("/.")[2]:
                 continue
         except OSError:
             continue
@@ -430,6 +431,28 @@ def test_no_root_is_in_the_kernels_own_trees(calls):
             assert "may not be in /" in told["roots"][0]["fault"]
     if not tried:
         skip("there are none here")
+
+
+def test_a_kernels_tree_that_is_a_plain_folder_here_closes_no_root(calls):
+    """A small container has an empty /sys on the file system of everything else."""
+    device = os.stat("/.")[2]
+    plain = [path for path in ("/sys", "/usr", "/etc", "/bin") if device_of(path) == device]
+    with temporary_folder() as folder:
+        if not plain or device_of(folder) != device:
+            skip("nothing here lies on the file system of /")
+        kept, places.KERNEL_TREES = places.KERNEL_TREES, plain
+        try:
+            tree = Tree([Root("all", folder, False)], Secrets(folder + "/data", []), calls)
+            assert tree.find("all") is not None
+        finally:
+            places.KERNEL_TREES = kept
+
+
+def device_of(path):
+    try:
+        return os.stat(path)[2]
+    except OSError:
+        return None
 
 
 def test_a_folder_swapped_for_a_link_in_the_middle_leads_nowhere(calls):
