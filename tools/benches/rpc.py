@@ -22,7 +22,7 @@ import statistics
 import tempfile
 from typing import NamedTuple
 
-from provision import Unavailable, broker, cache
+from provision import Unavailable, broker, cache, peers
 
 from benches import driving, programs, subjects
 from benches.frame import say
@@ -109,6 +109,7 @@ def add_arguments(parser):
     """The bench's own options."""
     parser.add_argument("--rounds", type=int, help="rounds over all subjects (7, quick: 1)")
     parser.add_argument("--seconds", type=float, help="of each run (1.0, quick: 0.2)")
+    parser.add_argument("--newer", action="store_true", help="through mosquitto 2.1")
     names = [*RECIPES, CEILING]
     parser.add_argument(
         "--subjects", help="only these, by comma, of: " + ", ".join(names), metavar="NAMES"
@@ -122,14 +123,15 @@ def run(options):
     names = choose(options.subjects)
     try:
         driver = programs.build_driver()
-        yield subjects.describe_broker()
+        kind = peers.newer_mosquitto() if options.newer else broker.find()
+        yield subjects.describe_broker(kind)
     except Unavailable as error:
         raise BenchError(str(error)) from None
     recipes, missing = prepare([name for name in names if name != CEILING])
     yield from missing
     yield from (Subject(recipe.name, recipe.description) for recipe in recipes)
     with contextlib.ExitStack() as stack:
-        targets, missing = start_all(stack, recipes, driver, CEILING in names)
+        targets, missing = start_all(stack, recipes, driver, kind, CEILING in names)
         yield from missing
         samples, missing = measure(driver, targets, rounds, seconds)
     yield from missing
@@ -159,7 +161,7 @@ def prepare(names):
     return recipes, missing
 
 
-def start_all(stack, recipes, driver, ceiling):
+def start_all(stack, recipes, driver, kind, ceiling):
     """Every subject for every setup: ({setup: [Driven]}, missing)."""
     targets, missing = {}, []
     home = cache.path("benches")
@@ -167,7 +169,7 @@ def start_all(stack, recipes, driver, ceiling):
     for setup in (USUAL, PROMISES, NAGLE):
         nodelay, promises = setup
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="limpet-bench-", dir=home))
-        served = stack.enter_context(broker.start(nodelay=nodelay))
+        served = stack.enter_context(broker.start(nodelay=nodelay, kind=kind))
         targets[setup] = []
         if ceiling:
             loop = "limpet/reply/" + CEILING

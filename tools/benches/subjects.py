@@ -55,9 +55,9 @@ def describe_runtime(runtime):
     )
 
 
-def describe_broker():
+def describe_broker(kind=None):
     """The broker that will be used, as a Subject; raises `provision.Unavailable`."""
-    kind = broker.find()
+    kind = kind or broker.find()
     return Subject("broker", ", ".join(filter(None, (kind.name, kind.version, kind.limits))))
 
 

@@ -13,23 +13,33 @@ from provision import Unavailable, cache, debian
 from provision.broker import CONFIGS, UP_SIGNS, Kind, probe_mosquitto
 from provision.steps import run, step
 
-_NEWER = {"suite": "trixie", "allowed": [">= 2.0.21", "<< 2.2"], "recorded": "2.0.21-1"}
+_NEWER = {"suite": "forky", "allowed": [">= 2.1.2", "<< 2.2"], "recorded": "2.1.2-3"}
 _AEDES = "aedes@1.2.0"
 
 
 def newer_mosquitto():
-    """The `Kind` of a mosquitto ten releases younger than Debian 12's, with its own libraries."""
+    """The `Kind` of mosquitto 2.1, a generation after Debian 12's, with its own libraries."""
 
     def unpack(target):
         archive = debian.Archive(_NEWER["suite"])
         version = archive.version("mosquitto", _NEWER["allowed"], _NEWER["recorded"])
         with step("fetching mosquitto %s from Debian %s" % (version, _NEWER["suite"])):
             archive.unpack(["mosquitto=" + version], target)
+        _link_libraries(target)
         _write_launcher(target, final)
 
-    final = cache.path("debian/mosquitto-newer")
-    home = cache.made("debian/mosquitto-newer", unpack)
+    final = cache.path("debian/mosquitto-2.1")
+    home = cache.made("debian/mosquitto-2.1", unpack)
     return probe_mosquitto(os.path.join(home, "launch"), {})
+
+
+def _link_libraries(target):
+    """Name libraries as programs ask for them, which installing a package leaves to ldconfig."""
+    program = shutil.which("ldconfig") or shutil.which("ldconfig", path="/usr/sbin:/sbin")
+    if not program:
+        raise Unavailable("ldconfig, which names unpacked libraries, is not installed")
+    for folder in glob.glob(os.path.join(target, "usr/lib/*-linux-gnu*")):
+        run([program, "-n", folder], "naming the libraries")
 
 
 def _write_launcher(target, final):
