@@ -122,6 +122,51 @@ def test_filters_wanted_before_the_connection_are_asked_for_in_it(feed):
     assert peer.hear() == [(0x82, two(1) + b"\0" + text("a") + b"\x0c")]
 
 
+def test_a_filter_is_asked_for_with_its_identifier_and_user_properties_each_time(feed):
+    properties = {fields.USER_PROPERTY: [("a", "b"), ("a", "c")], fields.SUBSCRIPTION_ID: 300}
+    encoded = b"\x0b\xac\x02" + b"".join(b"\x26" + text("a") + text(value) for value in "bc")
+    peer = Peer(feed, connected=False)
+    peer.session.subscribe("a/#", 1, properties=properties)
+    for packet_id in (1, 2):
+        peer.reconnect(False)
+        asked = two(packet_id) + bytes((len(encoded),)) + encoded + text("a/#") + b"\x09"
+        assert peer.hear() == [(0x82, asked)]
+    assert peer.say(suback(2, 1)) == [Subscribed(2, (1,), "a/#")]
+    (received,) = messages(peer.say(publish("a/b", b"", properties=b"\x0b\xac\x02")))
+    assert received.properties == {fields.SUBSCRIPTION_ID: [300]}
+    peer.session.unsubscribe("a/#", {fields.USER_PROPERTY: [("d", "")]})
+    told = b"\x26" + text("d") + text("")
+    assert peer.hear() == [(0xA2, two(3) + bytes((len(told),)) + told + text("a/#"))]
+
+
+def test_properties_of_a_filter_stay_here_on_311(feed):
+    peer = Peer(feed, 4)
+    peer.session.subscribe("a", 1, properties={fields.SUBSCRIPTION_ID: 1})
+    peer.say(suback(1, 1, 4))
+    peer.session.unsubscribe("a", {fields.USER_PROPERTY: [("d", "")]})
+    assert peer.hear() == [(0x82, two(1) + text("a") + b"\1"), (0xA2, two(2) + text("a"))]
+
+
+def test_a_broker_without_identifiers_is_asked_for_no_filter_with_one(feed):
+    peer = Peer(feed, connack_properties=b"\x29\0")
+    peer.session.subscribe("a", 1, properties={fields.SUBSCRIPTION_ID: 1})
+    peer.session.subscribe("b", 1, properties={fields.USER_PROPERTY: [("c", "d")]})
+    assert peer.session.next_event() == Subscribed(1, (0xA1,), "a")
+    assert [body[-2:] for _, body in peer.hear()] == [b"b\x09"]
+    peer.reconnect(False)
+    assert len(peer.hear()) == 2  # this one does not say that it has none
+
+
+def test_what_no_subscription_may_say_is_refused_at_once(feed):
+    session = Peer(feed).session
+    for number in (0, -1, 1 << 28, "1", None):
+        raises(ValueError, session.subscribe, "a", 1, 0, {fields.SUBSCRIPTION_ID: number})
+    raises(ValueError, session.subscribe, "a", 1, 0, {fields.CONTENT_TYPE: "x"})
+    raises(ValueError, session.subscribe, "a", 1, 0, {fields.USER_PROPERTY: ("a", "b")})
+    raises(ValueError, session.unsubscribe, "a", {fields.SUBSCRIPTION_ID: 1})
+    assert not session.wanted
+
+
 def test_a_lost_session_is_subscribed_again(feed):
     peer = Peer(feed)
     peer.session.subscribe("a")

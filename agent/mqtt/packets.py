@@ -11,7 +11,7 @@ from collections import namedtuple
 from agent.bad_message import BadMessage
 from agent.mqtt.fields import MALFORMED, PROTOCOL_ERROR
 from agent.mqtt.properties import read_properties
-from agent.mqtt.wire import encode_packet, encode_text
+from agent.mqtt.wire import encode_packet, encode_properties, encode_text
 
 V311 = 4  # the protocol level of 3.1.1, section 3.1.2.2
 V5 = 5
@@ -72,11 +72,11 @@ _REASONS = {
 Will = namedtuple("Will", ("topic", "payload", "qos", "retain", "properties"))
 
 
-def encode_unsubscribe(version, packet_id, topic_filter):
-    """UNSUBSCRIBE from one filter, section 3.10."""
-    properties = b"\0" if version == V5 else b""
+def encode_unsubscribe(version, packet_id, topic_filter, properties=None):
+    """UNSUBSCRIBE from one filter, section 3.10; `properties` as for `wire.encode_subscribe`."""
+    encoded = encode_properties(properties) if version == V5 else b""
     number = bytes((packet_id >> 8, packet_id & 255))
-    return encode_packet(0xA2, number, properties, encode_text(topic_filter))
+    return encode_packet(0xA2, number, encoded, encode_text(topic_filter))
 
 
 def encode_disconnect(reason):

@@ -12,6 +12,10 @@ from agent.mqtt.packets import V5, V311
 from agent.mqtt.properties import read_properties
 from agent.mqtt.session import Subscribed
 
+MOST_IDENTIFIER = 268435455  # section 3.8.2.1.2: what a variable byte integer holds
+
+_NO_IDENTIFIERS = 0xA1  # Subscription Identifiers not supported, section 3.9.3
+
 # States of a session, see session.py.
 OPENING, OPEN, ENDED = 1, 2, 3
 
@@ -115,18 +119,48 @@ def refuse(session, reason):
     session.state = ENDED
 
 
-def unsubscribe(session, packet_id, topic_filter):
-    """Ask for the messages of a filter no longer."""
+def check_asking(properties, subscribes):
+    """Raise ValueError unless a SUBSCRIBE, or an UNSUBSCRIBE, may have these properties."""
+    for name, value in properties.items():
+        if name == fields.SUBSCRIPTION_ID and subscribes:
+            if not isinstance(value, int) or not 0 < value <= MOST_IDENTIFIER:
+                text = "not a subscription identifier, 1 to %d: %r"
+                raise ValueError(text % (MOST_IDENTIFIER, value))
+        elif name != fields.USER_PROPERTY:
+            text = "not a property of a%s: %r"
+            raise ValueError(text % (" SUBSCRIBE" if subscribes else "n UNSUBSCRIBE", name))
+        elif not isinstance(value, list):
+            raise ValueError("user properties: expected a list of pairs, not %r" % (value,))
+
+
+def unsubscribe(session, topic_filter, properties):
+    """Want a filter no longer, and say so where there is a connection."""
+    if properties:
+        check_asking(properties, False)
+    session.wanted.pop(topic_filter, None)
+    if session.state != OPEN:
+        return
+    packet_id = session.outbox.take_id(session.asked)
     session.asked[packet_id] = (topic_filter, False)
     session.granted.discard(topic_filter)
-    session.send(packet_id, packets.encode_unsubscribe(session.version, packet_id, topic_filter))
+    version = session.version
+    packet = packets.encode_unsubscribe(version, packet_id, topic_filter, properties)
+    session.send(packet_id, packet)
 
 
-def refused(session, packet_id):
-    """The event of a question that may not be put: it is larger than the broker takes."""
+def lacks_identifiers(session, packet_id, properties):
+    """Whether a filter cannot be asked for, since the broker has no identifiers: then told."""
+    lacks = not session.identifiers and fields.SUBSCRIPTION_ID in properties
+    if lacks:  # section 3.2.2.3.12: asking would end the connection
+        session.events.append(refused(session, packet_id, _NO_IDENTIFIERS))
+    return lacks
+
+
+def refused(session, packet_id, reason=fields.PACKET_TOO_LARGE):
+    """The event of a question that may not be put, by what the broker said at the start."""
     topic_filter, subscribed = session.asked.pop(packet_id)
     if subscribed:
-        return Subscribed(packet_id, (fields.PACKET_TOO_LARGE,), topic_filter)
+        return Subscribed(packet_id, (reason,), topic_filter)
     return Unsubscribed(packet_id, topic_filter)
 
 

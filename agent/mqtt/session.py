@@ -46,6 +46,7 @@ _ENDED = const(3)
 
 _V5 = const(5)
 _MAXIMUM_PACKET_SIZE = const(39)
+_IDENTIFIERS_AVAILABLE = const(41)
 _KEEP_ALIVE_TIMEOUT = const(0x8D)
 
 # An option of a subscription, section 3.8.3.1.
@@ -65,8 +66,9 @@ class Session:
     will try again. `ended` is a events.Ended once the other side has brought this connection to
     its end. `paused`: `next_event` leaves what came unread until writes have caught up; so should
     the transport. For the other modules of this room: `packets` waits to be written, `wanted` has
-    the filters with their options, `granted` those that this session has, `asked` what is without
-    an answer yet: packet id: (filter, whether it was a SUBSCRIBE).
+    the filters with their options and properties, `granted` those that this session has, `asked`
+    what is without an answer yet: packet id: (filter, whether it was a SUBSCRIBE); `identifiers`
+    is 0 where the broker of this connection knows no Subscription Identifiers.
     """
 
     def __init__(self, settings, will=None):
@@ -266,6 +268,7 @@ class Session:
         self._move_due()
         self.inbox.begin(self.version, present)
         self.outbox.packet_bytes = told.get(_MAXIMUM_PACKET_SIZE, 0)
+        self.identifiers = told.get(_IDENTIFIERS_AVAILABLE, 1)
         self.asked.clear()
         if not present:
             self.granted = set()
@@ -336,20 +339,30 @@ class Session:
         if message.qos and self.state == _OPEN:
             self.inbox.acknowledge(message, self.packets)
 
-    def subscribe(self, topic_filter, qos=1, options=0):
+    def subscribe(self, topic_filter, qos=1, options=0, properties=None):
         """Want a filter, now and after every reconnect; a Subscribed follows from each asking.
 
-        `options` may be packets.NO_LOCAL (MQTT 5).
+        `options` may be packets.NO_LOCAL (MQTT 5). `properties` is a dict of SUBSCRIPTION_ID, 1 to
+        268435455, which each message of this filter brings then, and of USER_PROPERTY, a list of
+        pairs; not sent on MQTT 3.1.1. Where the broker knows no identifiers, the Subscribed says
+        0xA1 and nothing is asked. Raises ValueError at any other property or value.
         """
-        self.wanted[topic_filter] = qos | options
+        if properties:
+            self._seldom().check_asking(properties, True)
+        self.wanted[topic_filter] = (qos | options, properties)
         if self.state == _OPEN:
             self._ask(topic_filter)
 
     def _ask(self, topic_filter):
         packet_id = self.outbox.take_id(self.asked)
         self.asked[packet_id] = (topic_filter, True)
-        options = self.wanted[topic_filter] | _RETAIN_AS_PUBLISHED
-        self.send(packet_id, encode_subscribe(self.version, packet_id, topic_filter, options))
+        options, properties = self.wanted[topic_filter]
+        if properties and self._seldom().lacks_identifiers(self, packet_id, properties):
+            return
+        options |= _RETAIN_AS_PUBLISHED
+        version = self.version
+        packet = encode_subscribe(version, packet_id, topic_filter, options, properties)
+        self.send(packet_id, packet)
 
     def send(self, packet_id, packet):
         """Queue the packet of what is asked."""
@@ -358,11 +371,12 @@ class Session:
         else:
             self.packets.append(packet)
 
-    def unsubscribe(self, topic_filter):
-        """Want a filter no longer; an Unsubscribed follows, from a kept session later too."""
-        self.wanted.pop(topic_filter, None)
-        if self.state == _OPEN:
-            self._seldom().unsubscribe(self, self.outbox.take_id(self.asked), topic_filter)
+    def unsubscribe(self, topic_filter, properties=None):
+        """Want a filter no longer; an Unsubscribed follows, from a kept session later too.
+
+        `properties` may hold USER_PROPERTY; they go with what is asked at once, not with later.
+        """
+        self._seldom().unsubscribe(self, topic_filter, properties)
 
     def disconnect(self, with_will=False):
         """Say goodbye: queue DISCONNECT, after which nothing more is sent or read."""

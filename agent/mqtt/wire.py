@@ -141,11 +141,14 @@ def encode_ack(first, packet_id, reason=0):
     return pack(">BBH", first, 2, packet_id)
 
 
-def encode_subscribe(version, packet_id, topic_filter, options):
-    """SUBSCRIBE to one filter, section 3.8. `options` is the byte of section 3.8.3.1."""
+def encode_subscribe(version, packet_id, topic_filter, options, properties=None):
+    """SUBSCRIBE to one filter, section 3.8. `options` is the byte of section 3.8.3.1.
+
+    `properties` is a dict by identifier or None, not sent on MQTT 3.1.1.
+    """
     head = pack(">H", packet_id)
     if version != _V5:
         options &= 3
     else:
-        head += b"\0"
+        head += encode_properties(properties)
     return encode_packet(0x82, head, encode_text(topic_filter), bytes((options,)))

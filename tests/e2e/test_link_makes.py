@@ -205,6 +205,24 @@ def test_properties_of_5_come_through(make, version):
         assert {key: told[key] for key in sent} == sent
 
 
+def test_a_message_brings_the_identifier_of_the_filter_it_met(make, version):
+    if version != 5:
+        pytest.skip("a matter of MQTT 5")
+    name = topic()
+    client = "numbered-%x" % time.monotonic_ns()
+    asked = {fields.SUBSCRIPTION_ID: 300, fields.USER_PROPERTY: [("who", "me")]}
+    with Link(make, version, client_id=client) as here:
+        here.link.subscribe(name, 1, properties=asked)
+        assert here.until(Subscribed).codes == (1,)
+        here.link.publish(name, b"", 1)
+        assert here.until(Received).message.properties[fields.SUBSCRIPTION_ID] == [300]
+    with Link(make, version, client_id=client) as here:
+        assert here.until(Connected).session_present  # what was met before comes again
+        assert here.until(Received).message.properties[fields.SUBSCRIPTION_ID] == [300]
+        here.link.unsubscribe(name, {fields.USER_PROPERTY: [("why", "gone")]})
+        here.until(Unsubscribed)
+
+
 def test_a_shared_subscription_gives_each_message_to_one(make, version):
     if version != 5:
         pytest.skip("a matter of MQTT 5")
