@@ -162,9 +162,22 @@ def test_what_no_subscription_may_say_is_refused_at_once(feed):
     for number in (0, -1, 1 << 28, "1", None):
         raises(ValueError, session.subscribe, "a", 1, 0, {fields.SUBSCRIPTION_ID: number})
     raises(ValueError, session.subscribe, "a", 1, 0, {fields.CONTENT_TYPE: "x"})
-    raises(ValueError, session.subscribe, "a", 1, 0, {fields.USER_PROPERTY: ("a", "b")})
+    for pairs in (("a", "b"), ["ab"], [("a", 1)], [("a",)], [("a", "\0")], [("a", "x" * 70000)]):
+        raises(ValueError, session.subscribe, "a", 1, 0, {fields.USER_PROPERTY: pairs})
+        raises(ValueError, session.unsubscribe, "a", {fields.USER_PROPERTY: pairs})
     raises(ValueError, session.unsubscribe, "a", {fields.SUBSCRIPTION_ID: 1})
-    assert not session.wanted
+    raises(ValueError, session.subscribe, "a\0")
+    assert not session.wanted and not session.asked and not session.granted
+
+
+def test_a_filter_keeps_the_properties_that_it_was_wanted_with(feed):
+    peer = Peer(feed)
+    asked = {fields.SUBSCRIPTION_ID: 1}
+    peer.session.subscribe("a", 1, properties=asked)
+    asked[fields.SUBSCRIPTION_ID] = 0
+    first = peer.hear()[0][1]
+    peer.reconnect(False)
+    assert peer.hear()[0][1][2:] == first[2:]
 
 
 def test_a_lost_session_is_subscribed_again(feed):
@@ -210,7 +223,9 @@ def test_a_filter_given_up_offline_is_given_up_in_the_kept_session(feed):
     peer.session.close()
     peer.session.unsubscribe("a")
     peer.reconnect(True)
-    assert [first for first, _ in peer.hear()] == [0xA2]
+    ((first, body),) = peer.hear()
+    assert first == 0xA2
+    peer.say(packet(0xB0, body[:2], b"\0\0"))
     peer.reconnect(True)
     assert peer.hear() == []
 
@@ -221,6 +236,50 @@ def test_a_filter_wanted_again_is_asked_for_until_it_is_granted_again(feed):
     peer.say(suback(1, 1))
     peer.session.unsubscribe("a")
     peer.session.subscribe("a")
+    peer.hear()
+    peer.reconnect(True)
+    assert [first for first, _ in peer.hear()] == [0x82]
+
+
+def test_a_filter_wanted_otherwise_is_asked_for_in_the_kept_session(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a", 1)
+    peer.say(suback(1, 1))
+    peer.hear()
+    peer.session.close()
+    peer.session.subscribe("a", 2)  # while there is no connection
+    peer.reconnect(True)
+    assert [body[-1] for _, body in peer.hear()] == [0x0A]
+    peer.reconnect(True)  # and was cut before the answer
+    assert [body[-1] for _, body in peer.hear()] == [0x0A]
+    peer.say(suback(3, 2))
+    peer.reconnect(True)
+    assert peer.hear() == []
+
+
+def test_an_unanswered_end_of_a_filter_is_asked_for_in_the_kept_session(feed):
+    peer = Peer(feed)
+    peer.session.subscribe("a")
+    peer.say(suback(1, 1))
+    peer.session.unsubscribe("a")
+    peer.session.subscribe("b")  # what is asked and not answered may be there as well
+    peer.session.close()
+    peer.session.unsubscribe("b")
+    peer.reconnect(True)
+    heard = peer.hear()
+    assert sorted((first, body[-1:]) for first, body in heard) == [(0xA2, b"a"), (0xA2, b"b")]
+    for _, body in heard:
+        assert len(peer.say(packet(0xB0, body[:2], b"\0\0"))) == 1
+    peer.reconnect(True)
+    assert peer.hear() == []
+
+
+def test_an_old_answer_grants_nothing_that_was_asked_for_since(feed):
+    peer = Peer(feed)
+    for call in (peer.session.subscribe, peer.session.unsubscribe, peer.session.subscribe):
+        call("a")
+    peer.say(suback(1, 1))
+    peer.say(packet(0xB0, two(2), b"\0\0"))
     peer.hear()
     peer.reconnect(True)
     assert [first for first, _ in peer.hear()] == [0x82]

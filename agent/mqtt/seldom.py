@@ -11,6 +11,7 @@ from agent.mqtt.events import Ended, Oversized, Unsubscribed
 from agent.mqtt.packets import V5, V311
 from agent.mqtt.properties import read_properties
 from agent.mqtt.session import Subscribed
+from agent.mqtt.wire import encode_properties, encode_text
 
 MOST_IDENTIFIER = 268435455  # section 3.8.2.1.2: what a variable byte integer holds
 
@@ -53,7 +54,11 @@ def _on_codes(session, packet_type, intake):
         return session.subscribed(*codes)
     if session.asked.get(codes[0], (None, True))[1]:  # nobody asked, or for something else
         return None
-    return Unsubscribed(codes[0], session.asked.pop(codes[0])[0])
+    topic_filter = session.asked.pop(codes[0])[0]
+    # After a refusal the broker may still have it; an older answer says nothing of a later ask.
+    if codes[1] < 0x80 and session.granted.get(topic_filter) == codes[0]:
+        del session.granted[topic_filter]
+    return Unsubscribed(codes[0], topic_filter)
 
 
 def _on_pingresp(session, packet_type, intake):
@@ -120,29 +125,40 @@ def refuse(session, reason):
 
 
 def check_asking(properties, subscribes):
-    """Raise ValueError unless a SUBSCRIBE, or an UNSUBSCRIBE, may have these properties."""
+    """A copy of the properties of a SUBSCRIBE or an UNSUBSCRIBE; ValueError unless it may be."""
+    copy = {}
     for name, value in properties.items():
         if name == fields.SUBSCRIPTION_ID and subscribes:
-            if not isinstance(value, int) or not 0 < value <= MOST_IDENTIFIER:
+            if type(value) is not int or not 0 < value <= MOST_IDENTIFIER:
                 text = "not a subscription identifier, 1 to %d: %r"
                 raise ValueError(text % (MOST_IDENTIFIER, value))
         elif name != fields.USER_PROPERTY:
             text = "not a property of a%s: %r"
             raise ValueError(text % (" SUBSCRIBE" if subscribes else "n UNSUBSCRIBE", name))
-        elif not isinstance(value, list):
-            raise ValueError("user properties: expected a list of pairs, not %r" % (value,))
+        elif not isinstance(value, list) or not all(map(_is_pair, value)):
+            raise ValueError(
+                "user properties: expected a list of pairs of text, not %r" % (value,)
+            )
+        copy[name] = list(value) if isinstance(value, list) else value
+    encode_properties(copy)  # which refuses what no text may hold
+    return copy
+
+
+def _is_pair(value):
+    return isinstance(value, tuple) and [type(one) for one in value] == [str, str]
 
 
 def unsubscribe(session, topic_filter, properties):
     """Want a filter no longer, and say so where there is a connection."""
     if properties:
-        check_asking(properties, False)
+        properties = check_asking(properties, False)
+    encode_text(topic_filter)
     session.wanted.pop(topic_filter, None)
     if session.state != OPEN:
         return
     packet_id = session.outbox.take_id(session.asked)
     session.asked[packet_id] = (topic_filter, False)
-    session.granted.discard(topic_filter)
+    session.granted[topic_filter] = packet_id
     version = session.version
     packet = packets.encode_unsubscribe(version, packet_id, topic_filter, properties)
     session.send(packet_id, packet)

@@ -28,6 +28,7 @@ from agent.mqtt.wire import (
     encode_properties,
     encode_publish,
     encode_subscribe,
+    encode_text,
     is_topic,
     read_numbers,
 )
@@ -66,8 +67,9 @@ class Session:
     will try again. `ended` is a events.Ended once the other side has brought this connection to
     its end. `paused`: `next_event` leaves what came unread until writes have caught up; so should
     the transport. For the other modules of this room: `packets` waits to be written, `wanted` has
-    the filters with their options and properties, `granted` those that this session has, `asked`
-    what is without an answer yet: packet id: (filter, whether it was a SUBSCRIBE); `identifiers`
+    the filters with their options and properties, `granted` those that this session
+    may have at the broker, with 0 or the packet id of what was asked since and not answered yet,
+    `asked` what is without an answer: packet id: (filter, whether a SUBSCRIBE); `identifiers`
     is 0 where the broker of this connection knows no Subscription Identifiers.
     """
 
@@ -90,7 +92,7 @@ class Session:
             settings.outbox_messages, settings.outbox_bytes, self.packets, self.events
         )
         self.wanted = {}
-        self.granted = set()
+        self.granted = {}
         self.asked = {}
         # When to call `step`, None for never. Sending and hearing, which happen all the time, do
         # not move it; `step` does when it is called too early, once in an interval at most.
@@ -238,8 +240,8 @@ class Session:
         if not is_asked:
             return None
         del self.asked[packet_id]
-        if code < 0x80 and topic_filter in self.wanted:
-            self.granted.add(topic_filter)
+        if code < 0x80 and self.granted.get(topic_filter) == packet_id:
+            self.granted[topic_filter] = 0
         return Subscribed(packet_id, (code,), topic_filter)
 
     def _answer(self, first):
@@ -271,9 +273,9 @@ class Session:
         self.identifiers = told.get(_IDENTIFIERS_AVAILABLE, 1)
         self.asked.clear()
         if not present:
-            self.granted = set()
+            self.granted.clear()
         for topic_filter in self.wanted:
-            if topic_filter not in self.granted:
+            if self.granted.get(topic_filter, 1):
                 self._ask(topic_filter)
         for topic_filter in list(self.granted):
             if topic_filter not in self.wanted:
@@ -348,8 +350,13 @@ class Session:
         0xA1 and nothing is asked. Raises ValueError at any other property or value.
         """
         if properties:
-            self._seldom().check_asking(properties, True)
+            properties = self._seldom().check_asking(properties, True)
+        encode_text(
+            topic_filter
+        )  # what cannot be said is not wanted, or no connection could begin
         self.wanted[topic_filter] = (qos | options, properties)
+        if topic_filter in self.granted:  # in another form
+            self.granted[topic_filter] = 1
         if self.state == _OPEN:
             self._ask(topic_filter)
 
@@ -359,6 +366,7 @@ class Session:
         options, properties = self.wanted[topic_filter]
         if properties and self._seldom().lacks_identifiers(self, packet_id, properties):
             return
+        self.granted[topic_filter] = packet_id
         options |= _RETAIN_AS_PUBLISHED
         version = self.version
         packet = encode_subscribe(version, packet_id, topic_filter, options, properties)
