@@ -24,7 +24,7 @@ SCHEDULE_EXAMPLES = """\
 The device keeps schedules over restarts, and runs them without you:
   limpet schedule pump-7                                 what there is
   limpet schedule pump-7 add nightly valve.test --cron "30 3 * * *"
-  limpet schedule pump-7 add poll gpio.read chip=/dev/gpiochip0 line=4 --every 10m
+  limpet schedule pump-7 add poll gpio.read path=/dev/gpiochip0 line=4 --every 10m
   limpet schedule pump-7 add once-more valve.open --at 2026-12-24T18:00Z
   limpet schedule pump-7 preview --cron "0 9 * * mon-fri" --zone CET-1CEST,M3.5.0,M10.5.0/3
   limpet schedule pump-7 preview nightly --runs 10

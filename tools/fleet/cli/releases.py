@@ -106,8 +106,9 @@ def _build(fleet, names, folder):
         manifest = json.loads((place / "app.json").read_text(encoding="utf-8"))
         name, version = str(manifest["name"]), str(manifest["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        told = getattr(error, "strerror", None) or error
         raise FileError(
-            f"{place}/app.json: {error}: an app says its name and version there"
+            f"{place}/app.json: {told}: an app says its name and version there"
         ) from None
     words = {
         "product": "app-" + name.replace("_", "-"),
@@ -154,8 +155,10 @@ def _depot_of(path):
 def _read(path):
     try:
         data = Path(path).read_text(encoding="ascii")
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {error}") from None
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        data = ""  # a release is ASCII
     if not data.startswith("limpet-release 1\n"):
         raise FileError(f"{path}: neither a folder nor a release")
     if "\nsign " not in data:

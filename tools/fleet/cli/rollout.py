@@ -112,7 +112,7 @@ def _read(path):
         library.sequence_of(data)
         data.decode("ascii")
     except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     return data
 
 
