@@ -195,6 +195,21 @@ def test_a_device_that_is_offline_is_told_as_that(limpet, broker):
     assert "it was not run" in err
 
 
+def test_what_needs_the_device_at_once_says_at_once_that_it_is_offline(limpet, broker, tmp_path):
+    with ScriptedDevice(broker, "gone", root="away"):
+        pass
+    (tmp_path / "x").write_text("x")
+    for words in (
+        ("cp", tmp_path / "x", "gone:files/"),
+        ("ls", "gone:files"),
+        ("cat", "gone:files/x"),
+        ("run", "gone", "--", "uname"),
+        ("schedule", "gone"),
+    ):
+        err = fail(limpet("--root", "away", *map(str, words)), 3)
+        assert "gone is offline\n" in err and "nothing was sent\n" in err, words
+
+
 def test_since_when_a_device_is_offline_is_told_as_far_as_it_is_known(limpet, broker):
     with ScriptedDevice(broker, "gone", root="r5") as device:
         for words, text in (

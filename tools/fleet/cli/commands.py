@@ -170,6 +170,14 @@ def known(fleet, name):
     return device
 
 
+def reachable(fleet, name):
+    """The device, which has to be there at once: what follows is of no use later."""
+    device = known(fleet, name)
+    if device.state == "offline":
+        raise Offline(f"{device.name} is {since(device)}", device.name, None, None)
+    return device
+
+
 def _row(device):
     return (
         device.name,

@@ -75,7 +75,8 @@ def explain(error, fleet=None) -> list[str]:
     if isinstance(error, NoAnswer) and error.id is not None:
         return _no_answer(error, fleet)
     if isinstance(error, Offline):
-        return [*lines(error), "nothing was sent; --wait sends it all the same, and waits"]
+        ways = "; --wait sends it all the same, and waits" if error.method else ""
+        return [*lines(error), "nothing was sent" + ways]
     return lines(error)
 
 

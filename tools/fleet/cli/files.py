@@ -28,7 +28,7 @@ def cp(fleet, names):
     if len(devices) != 1 or (target.device is None) == (None in devices):
         raise UsageError("one side is on a device, DEVICE:PATH, and the other on this computer")
     device = target.device or devices.pop()
-    commands.known(fleet, device)
+    commands.reachable(fleet, device)
     files = Files(fleet, device, names.patience)
     copy = _Up(files, names) if target.device else _Down(files, names)
     several = len(names.sources) > 1
@@ -172,7 +172,7 @@ class _Down(_Copy):
 
 def ls(fleet, names):
     """A folder of a device, or its roots."""
-    commands.known(fleet, names.place.device)
+    commands.reachable(fleet, names.place.device)
     files = Files(fleet, names.place.device)
     if not names.place.path and names.recursive:
         roots = [root["name"] for root in files.roots()["roots"] if not root.get("fault")]
@@ -236,7 +236,7 @@ def _size(count):
 
 def cat(fleet, names):
     """The bytes of a file, as they are."""
-    commands.known(fleet, names.place.device)
+    commands.reachable(fleet, names.place.device)
     for data in Files(fleet, names.place.device).read(names.place.path):
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -245,7 +245,7 @@ def cat(fleet, names):
 def rm(fleet, names):
     """Files, and with -r folders."""
     for place in names.places:
-        commands.known(fleet, place.device)
+        commands.reachable(fleet, place.device)
         files = Files(fleet, place.device)
         path = place.path.rstrip("/")
         if names.recursive:
@@ -274,7 +274,7 @@ def mv(fleet, names):
     to = parse_place(names.to)
     if to.device not in (None, source.device):
         raise UsageError("both names are on one device; limpet cp copies between machines")
-    commands.known(fleet, source.device)
+    commands.reachable(fleet, source.device)
     files = Files(fleet, source.device)
     target = to.path
     found = None if target.endswith("/") else files.stat(target)
@@ -285,5 +285,5 @@ def mv(fleet, names):
 
 def mkdir(fleet, names):
     """A folder."""
-    commands.known(fleet, names.place.device)
+    commands.reachable(fleet, names.place.device)
     Files(fleet, names.place.device).make_folder(names.place.path)

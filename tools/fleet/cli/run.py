@@ -61,7 +61,7 @@ def run(fleet, names):
         raise UsageError("which program? limpet run DEVICE PROGRAM [ARGUMENT ...]")
     if names.sh and len(words) > 1:
         words = [" ".join(words)]
-    commands.known(fleet, names.device)
+    commands.reachable(fleet, names.device)
     params = {
         "arguments": words,
         "shell": names.sh,

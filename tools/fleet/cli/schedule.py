@@ -3,7 +3,7 @@
 Rule: as `commands.py`; a device's words are shown, nothing is reckoned here.
 """
 
-from .commands import known, note
+from .commands import note, reachable
 from .present import print_table, printable, readable
 
 HEAD = ("NAME", "STATE", "NEXT", "RUNS", "LAST")
@@ -11,7 +11,7 @@ HEAD = ("NAME", "STATE", "NEXT", "RUNS", "LAST")
 
 def schedule(fleet, names):
     """One action on the schedules of a device."""
-    known(fleet, names.device)
+    reachable(fleet, names.device)
     _ACTIONS.get(names.action, _act)(fleet, names)
 
 

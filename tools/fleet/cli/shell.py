@@ -35,7 +35,7 @@ _LINE = (
 
 def shell(fleet, names):
     """A prompt; returns the exit status."""
-    commands.known(fleet, names.device)
+    commands.reachable(fleet, names.device)
     is_typed = sys.stdin.isatty()
     if names.sh and is_typed and sys.stdout.isatty():
         status = _at_terminal(fleet, names)
