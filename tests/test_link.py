@@ -440,6 +440,16 @@ def test_a_call_from_another_thread_ends_the_wait():
     channel.close()
 
 
+def test_a_wait_does_not_sleep_on_what_the_session_refuses_by_itself():
+    with Scene() as stage:
+        stage.connect()
+        stage.link.session.outbox.packet_bytes = 30  # what a broker may say in CONNACK
+        stage.link.subscribe("a" * 40)
+        stage.link.wait(-1)  # would be for ever: there is nothing to write or read
+        (event,) = stage.link.receive(stage.now)
+        assert event.codes == (0x95,)
+
+
 def test_a_wait_does_not_sleep_on_events_that_were_left():
     with Scene() as stage:
         stage.connect()

@@ -239,6 +239,8 @@ class Link:
             self.transport.acknowledge()
         if self._buffered:  # more may have come than the poller can tell
             return
+        if self.session.events and self.stage == _UP:  # what was refused here, with no bytes
+            return
         # The usual is that the poller waits for bytes already.
         if self.stage != _UP or self.unfinished or self._unsent or not self._listening:
             reading = not self.unfinished
