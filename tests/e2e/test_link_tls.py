@@ -1,11 +1,11 @@
 """The agent over TLS: mosquitto with certificates made for the test, on every runtime."""
 
-import shutil
 import subprocess
 import time
 
 import pytest
 from conftest import PATIENCE_S
+from provision import Unavailable, peers
 from provision import broker as brokers
 
 # From, to: within them now, or long before.
@@ -49,14 +49,16 @@ class Authority:
 
 
 def _openssl(*words):
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True)
+    done = subprocess.run([peers.openssl(), *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    if not shutil.which("openssl"):
-        pytest.skip("openssl, which makes the certificates, is not installed")
+    try:
+        peers.openssl()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
     return Authority(tmp_path_factory.mktemp("tls"))
 
 

@@ -52,8 +52,31 @@ def _write_launcher(target, final):
     _write_script(target, 'exec %s "$@"' % shlex.join(words))
 
 
-def _write_script(target, text):
-    path = os.path.join(target, "launch")
+def openssl():
+    """The path of openssl, which makes the certificates of tests: the system's, else unpacked."""
+    found = shutil.which("openssl")
+    if found:
+        return found
+
+    def unpack(target):
+        with step("fetching openssl from the system's package sources"):
+            debian.Archive().unpack(["openssl"], target)
+        words = ["OPENSSL_CONF=" + os.path.join(final, "etc/ssl/openssl.cnf")]
+        libraries = glob.glob(os.path.join(target, "usr/lib/*-linux-gnu*"))
+        if libraries:
+            words.append(
+                "LD_LIBRARY_PATH=" + os.path.join(final, os.path.relpath(libraries[0], target))
+            )
+        words.append(os.path.join(final, "usr/bin/openssl"))
+        os.mkdir(os.path.join(target, "bin"))
+        _write_script(target, 'exec env %s "$@"' % shlex.join(words), "bin/openssl")
+
+    final = cache.path("debian/openssl")
+    return os.path.join(cache.made("debian/openssl", unpack), "bin/openssl")
+
+
+def _write_script(target, text, name="launch"):
+    path = os.path.join(target, name)
     with open(path, "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\n%s\n" % text)
     os.chmod(path, 0o755)
