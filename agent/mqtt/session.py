@@ -351,9 +351,8 @@ class Session:
         """
         if properties:
             properties = self._seldom().check_asking(properties, True)
-        encode_text(
-            topic_filter
-        )  # what cannot be said is not wanted, or no connection could begin
+        # What cannot be said is not wanted: no later connection could begin.
+        encode_text(topic_filter)
         self.wanted[topic_filter] = (qos | options, properties)
         if topic_filter in self.granted:  # in another form
             self.granted[topic_filter] = 1

@@ -56,9 +56,10 @@ def call(fleet, names):
     """One command, on one device or on many."""
     if is_target(names.device):
         return _call_many(fleet, names)
-    device = known(fleet, names.device)
-    if device.state == "offline" and not names.wait:
-        raise Offline(f"{device.name} is {since(device)}", device.name, names.method, None)
+    if names.wait:
+        device = known(fleet, names.device)
+    else:
+        device = reachable(fleet, names.device, names.method)
     if device.state != "online" and sys.stderr.isatty():
         note(f"{device.name} is {device.state}; waiting {fleet.timeout:g} s for it")
     try:
@@ -170,11 +171,11 @@ def known(fleet, name):
     return device
 
 
-def reachable(fleet, name):
-    """The device, which has to be there at once: what follows is of no use later."""
+def reachable(fleet, name, method=None):
+    """The device, which has to be there at once; `method` where --wait would send it later."""
     device = known(fleet, name)
     if device.state == "offline":
-        raise Offline(f"{device.name} is {since(device)}", device.name, None, None)
+        raise Offline(f"{device.name} is {since(device)}", device.name, method, None)
     return device
 
 

@@ -47,6 +47,11 @@ class UsageError(FleetError):
     """Something on the command line that only showed later."""
 
 
+def reason_of(error):
+    """What is wrong with a file, of an OSError without its number, of another error as it is."""
+    return getattr(error, "strerror", None) or error
+
+
 def status_of(error) -> int:
     """The exit status for an error of the family."""
     for kind, status in _STATUSES:

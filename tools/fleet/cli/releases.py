@@ -18,7 +18,7 @@ from ..errors import FileError
 from ..jobs import name_in
 from ..topics import check_device_name
 from .commands import known, note
-from .explain import UsageError
+from .explain import UsageError, reason_of
 from .jobs import follow_to_end
 from .present import print_table, printable, readable
 
@@ -106,9 +106,8 @@ def _build(fleet, names, folder):
         manifest = json.loads((place / "app.json").read_text(encoding="utf-8"))
         name, version = str(manifest["name"]), str(manifest["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = getattr(error, "strerror", None) or error
         raise FileError(
-            f"{place}/app.json: {told}: an app says its name and version there"
+            f"{place}/app.json: {reason_of(error)}: an app says its name and version there"
         ) from None
     words = {
         "product": "app-" + name.replace("_", "-"),

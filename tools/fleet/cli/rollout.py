@@ -12,7 +12,7 @@ from tqdm import tqdm
 from .. import rollout as library
 from ..errors import FileError
 from .commands import note
-from .explain import ANSWERED_ERROR, DONE, NO_ANSWER
+from .explain import ANSWERED_ERROR, DONE, NO_ANSWER, reason_of
 from .present import compact, paint, printable
 
 _COLOURS = {"done": "green", "failed": "red", "skipped": "yellow", "away": "dim"}
@@ -112,7 +112,7 @@ def _read(path):
         library.sequence_of(data)
         data.decode("ascii")
     except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise FileError(f"{path}: {reason_of(error)}") from None
     return data
 
 
